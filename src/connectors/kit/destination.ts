@@ -1,0 +1,124 @@
+import type { Column, ColumnBatch } from '../../columns/index.ts';
+import type { CatalogPort, TableName } from '../../lakehouse/index.ts';
+import type { ConnectorContext } from './source.ts';
+import type { ConnectorSpec } from './protocol.ts';
+
+/**
+ * How far a stream has come, as it is kept inside the table's own commit (OLake contract, section 9). JSON; `seq` grows
+ * by one with each commit of this stream. The destination stores it and gives it back; it reads only `seq`.
+ */
+export interface Checkpoint {
+  readonly v: 1;
+  readonly job: string;
+  readonly stream: string;
+  readonly run: string;
+  readonly seq: number;
+  readonly mode: string;
+  readonly [key: string]: unknown;
+}
+
+/** Commits a table only while this attempt owns its work: throws a `lease_lost` failure otherwise. */
+export type CommitGuard = () => Promise<void>;
+
+export interface OpenTable {
+  readonly name: TableName;
+  readonly columns: readonly Column[];
+  /** `<project>/<job>/<namespace.stream>`: whose checkpoint of this table is ours. */
+  readonly checkpointKey: string;
+  readonly run: string;
+  /** Column that identifies a row for upserts; undefined for append-only tables. */
+  readonly identifier?: string;
+  readonly partition?: string;
+}
+
+/**
+ * A stream's table. Opening recovers what a crash left (finishes committed renames, drops unlisted files that belong to
+ * this job), creates the table or evolves its columns (add, widen) when needed.
+ */
+export interface DestinationTable {
+  /** The checkpoint of the newest commit, or undefined when this stream never committed here. */
+  readonly checkpoint: Checkpoint | undefined;
+  readonly rows: number;
+  beginUnit(): CommitUnit;
+  /**
+   * Replaces the table's content by everything staged for this stream, in one commit. Readers see the old content
+   * before and the new content after; never a mixture, never nothing.
+   */
+  publishStaged(checkpoint: Checkpoint): Promise<Durable>;
+  /** Forgets what was staged; the files go. */
+  discardStaged(): Promise<void>;
+  /** Reads rows back at the given places, independent of the writer's memory, for reconciliation. */
+  readRows(places: readonly RowPlace[]): Promise<readonly (readonly (string | null)[])[]>;
+  drop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Files written, not yet visible, then committed once with the checkpoint. */
+export interface CommitUnit {
+  /** *Accepted*: the buffers may be reused; nothing is durable yet. Answers where the batch went. */
+  write(batch: ColumnBatch): Promise<BatchPlace>;
+  /** Bytes prepared so far; decides when a unit is full. */
+  readonly bytes: number;
+  readonly rows: number;
+  /**
+   * *Durable*: after it answers, files and checkpoint survive any crash, together.
+   * append: rows become visible. upsert: older rows with the same identifier vanish in the same commit.
+   * stage: durable and listed with the checkpoint, invisible until `publishStaged`.
+   */
+  commit(effect: 'append' | 'upsert' | 'stage', checkpoint: Checkpoint): Promise<Durable>;
+  /** Drops what was prepared. Safe after a failed commit. */
+  abort(): Promise<void>;
+}
+
+export interface Durable {
+  /** Snapshot id, manifest sequence: names the commit. */
+  readonly version: string;
+  /** Rows that this commit made visible or staged. */
+  readonly rows: number;
+  /** Rows of the table after the commit, as the table's own metadata counts them. */
+  readonly tableRows: number;
+}
+
+export interface BatchPlace {
+  readonly file: string;
+  /** Index of the first row of the batch inside the file. */
+  readonly firstRow: number;
+}
+
+export interface RowPlace {
+  readonly file: string;
+  readonly row: number;
+}
+
+export interface DestinationSession {
+  openTable(table: OpenTable): Promise<DestinationTable>;
+  /** Drops the table if it exists; true when it did. */
+  dropTable(name: TableName): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** What the process around a destination gives it. */
+export interface DestinationContext extends ConnectorContext {
+  readonly guard: CommitGuard;
+  /** Default folder for tables when the config names none. */
+  readonly warehouse: string;
+  /** The built-in catalog, where there is one. */
+  readonly catalog?: CatalogPort;
+  /** Refuses local folders that this server may not use. */
+  readonly allowPath: (path: string) => void;
+}
+
+/** What a destination folder exports. */
+export interface DestinationConnector {
+  readonly kind: 'destination';
+  readonly type: string;
+  readonly synonyms: readonly string[];
+  readonly title: string;
+  readonly version: string;
+  /** Catalog words that the spec knows; empty when the destination has no catalogs. */
+  readonly catalogs: readonly string[];
+  spec(catalog?: string): ConnectorSpec;
+  /** Writes, reads back and removes a probe; nothing remains. */
+  check(config: unknown, context: DestinationContext): Promise<void>;
+  open(config: unknown, context: DestinationContext): Promise<DestinationSession>;
+}

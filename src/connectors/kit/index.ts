@@ -1,0 +1,4 @@
+export type { CatalogEntry, CatalogPort, TableName } from '../../lakehouse/index.ts';
+export type * from './destination.ts';
+export type * from './protocol.ts';
+export type * from './source.ts';

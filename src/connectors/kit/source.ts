@@ -1,0 +1,152 @@
+import type { Column, ColumnBatch } from '../../columns/index.ts';
+import type { World } from '../../world.ts';
+import type { ConnectorSpec, LogLine } from './protocol.ts';
+
+export type SyncMode = 'full_refresh' | 'incremental' | 'cdc' | 'strict_cdc';
+
+/** One column as the source knows it, with the lake column that it becomes. */
+export interface SourceColumn {
+  readonly name: string;
+  /** The source's own type, as the source prints it. */
+  readonly sourceType: string;
+  readonly column: Column;
+  /** False for types without a usable order; such a column cannot be a cursor. */
+  readonly orderable: boolean;
+}
+
+export interface DiscoveredStream {
+  readonly namespace: string;
+  readonly name: string;
+  readonly columns: readonly SourceColumn[];
+  readonly primaryKey: readonly string[];
+  readonly modes: readonly SyncMode[];
+}
+
+export interface FilterCondition {
+  readonly column: string;
+  readonly operator: '=' | '!=' | '<' | '<=' | '>' | '>=';
+  readonly value: string | number | boolean | null;
+}
+
+export interface Filter {
+  readonly combine: 'and' | 'or';
+  readonly conditions: readonly FilterCondition[];
+}
+
+/** A stream as a sync reads it: the chosen columns in order, and the rows that pass the filter. */
+export interface StreamSelection {
+  readonly namespace: string;
+  readonly name: string;
+  readonly columns: readonly SourceColumn[];
+  readonly primaryKey: readonly string[];
+  readonly filter?: Filter;
+  /** Key column to split by instead of the physical place. */
+  readonly chunkColumn?: string;
+}
+
+/** Part of a first load or full refresh; opaque to everyone but the connector, JSON, and stable across attempts. */
+export interface Chunk {
+  readonly min: string | null;
+  readonly max: string | null;
+}
+
+export interface LoadPlan {
+  readonly chunks: readonly Chunk[];
+  readonly estimatedRows: number;
+  /** Names the physical state of the table; chunks of another generation must not be continued. */
+  readonly generation: string;
+}
+
+/** Orders a stream: the primary cursor column, and the one used where it is null. */
+export interface Cursor {
+  readonly column: string;
+  readonly fallback?: string;
+}
+
+/** Cursor values as exact text, in the connector's canonical spelling; null = none seen. */
+export interface CursorValues {
+  readonly primary: string | null;
+  readonly fallback: string | null;
+}
+
+/** Takes batches. Answers when the batch's buffers may be reused; that is the only back-pressure. */
+export type BatchSink = (batch: ColumnBatch) => Promise<void>;
+
+export interface ReadOptions {
+  readonly signal: AbortSignal;
+  readonly sink: BatchSink;
+  /** A value that no lake type can hold: the row is left out and told here; throwing ends the read. */
+  readonly refuse: (row: RefusedRow) => void;
+  /** Upper bounds of one batch. */
+  readonly batchRows: number;
+  readonly batchBytes: number;
+}
+
+export interface RefusedRow {
+  readonly column: string;
+  readonly reason: string;
+  /** Key values as text, or the position of the row, to find it in the source. */
+  readonly key: string;
+}
+
+export interface SampledRow {
+  /** Canonical text of every selected column in order; null for null. See `canonicalText` of the kit. */
+  readonly values: readonly (string | null)[];
+}
+
+/** A session with one source. All work of one attempt goes through one session; `close` ends every connection. */
+export interface SourceSession {
+  discover(options: { signal: AbortSignal; threads: number }): Promise<readonly DiscoveredStream[]>;
+  /** Fixes what one load reads. Readers of this session see one snapshot until `close` (or as near as the source can). */
+  planLoad(stream: StreamSelection, options: { targetBytes: number; signal: AbortSignal }): Promise<LoadPlan>;
+  /** Reads the chunk, once each row, in batches of the selected columns. With `upTo`: rows with cursor null or <= upTo. */
+  readChunk(stream: StreamSelection, work: ReadChunk): Promise<void>;
+  /** Largest cursor values at this moment. */
+  maxCursor(stream: StreamSelection, cursor: Cursor): Promise<CursorValues>;
+  /** Rows with cursor >= `after` (ties included; the caller suppresses those it has) and <= `upTo`, ordered by cursor. */
+  readAfter(stream: StreamSelection, work: ReadAfter): Promise<void>;
+  /** Rows of the selection that the load's snapshot (or, without one, this moment) holds. */
+  countRows(stream: StreamSelection, options: { upTo?: CursorBound; signal: AbortSignal }): Promise<number>;
+  /** Rows with these primary key values (each a list of canonical texts in primaryKey order), in any order. */
+  fetchByKey(stream: StreamSelection, keys: readonly (readonly string[])[]): Promise<readonly SampledRow[]>;
+  close(): Promise<void>;
+}
+
+export interface CursorBound {
+  readonly cursor: Cursor;
+  readonly values: CursorValues;
+}
+
+export interface ReadChunk extends ReadOptions {
+  readonly chunk: Chunk;
+  readonly upTo?: CursorBound;
+}
+
+export interface ReadAfter extends ReadOptions {
+  readonly cursor: Cursor;
+  readonly after: CursorValues;
+  readonly upTo: CursorValues;
+}
+
+/** What a source folder exports. One folder, no edit elsewhere: `sync` finds it by its folder. */
+export interface SourceConnector {
+  readonly kind: 'source';
+  readonly type: string;
+  /** Other spellings clients send for the type, lower case. */
+  readonly synonyms: readonly string[];
+  readonly title: string;
+  readonly version: string;
+  spec(): ConnectorSpec;
+  /** Opens and closes a connection; a `Failure` says what is wrong. Each step is logged. */
+  check(config: unknown, context: ConnectorContext): Promise<void>;
+  /** `config` was validated against the spec by the caller. */
+  open(config: unknown, context: ConnectorContext): Promise<SourceSession>;
+  /** The word that stands for "the source database" in destination names, e.g. the database's name. */
+  databaseWord(config: unknown): string;
+}
+
+export interface ConnectorContext {
+  readonly world: World;
+  readonly log: (line: LogLine) => void;
+  readonly signal: AbortSignal;
+}

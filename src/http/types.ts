@@ -1,0 +1,23 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Principal } from '../access/index.ts';
+import type { Failure } from '../errors.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the guard of the face before the handler runs; null on open routes without a credential. */
+    principal: Principal | null;
+  }
+}
+
+/** One API face as the server hosts it: an encapsulated plugin with its own error form and its own document. */
+export interface Face {
+  readonly name: string;
+  readonly title: string;
+  readonly version: string;
+  /** Path prefixes that belong to this face: unknown paths below them are answered in its error form. */
+  readonly prefixes: readonly string[];
+  /** Adds routes, parsers and hooks inside the face's own encapsulation context. */
+  register(app: FastifyInstance): void | Promise<void>;
+  /** The answer for a failure, in the face's form. Called for every error, also 404, 405, 413 and parse errors. */
+  errorReply(failure: Failure, request: FastifyRequest): { readonly status: number; readonly body: unknown };
+}

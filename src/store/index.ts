@@ -1,0 +1,1 @@
+export type { Database, Db, Queryable, Store, Transaction } from './types.ts';
