@@ -1,0 +1,73 @@
+/**
+ * Who may import whom. A room is a folder of `src/` (or a file directly in it); connectors are rooms of their own.
+ * The same table is printed into ARCHITECTURE.md by `npm run generate`.
+ */
+export interface RoomRule {
+  /** Folder below `src/`, or a file name for files directly in `src/`. `*` stands for any one folder. */
+  readonly room: string;
+  /** Rooms it may enter (through their index.ts). `everything` for the entries that see all. */
+  readonly may: readonly string[] | 'everything';
+  readonly why: string;
+}
+
+export const roomRules: readonly RoomRule[] = [
+  { room: 'main.ts', may: 'everything', why: 'entry' },
+  { room: 'platform.ts', may: 'everything', why: 'builds the product as a value' },
+  { room: 'commands', may: 'everything', why: 'one file per subcommand' },
+  { room: 'errors.ts', may: [], why: 'ground' },
+  { room: 'world.ts', may: [], why: 'ground' },
+  { room: 'config.ts', may: ['errors'], why: 'the only reader of the environment' },
+  { room: 'columns', may: ['errors'], why: 'shape of data in memory' },
+  { room: 'observe', may: ['errors', 'config', 'world'], why: 'logs and metrics' },
+  { room: 'store', may: ['errors', 'config', 'world', 'observe'], why: 'the database' },
+  { room: 'engine', may: ['store', 'errors', 'observe', 'world'], why: 'runs' },
+  { room: 'access', may: ['store', 'errors', 'observe', 'world', 'config'], why: 'principals and secrets' },
+  { room: 'http', may: ['access', 'errors', 'observe', 'world', 'config'], why: 'hosts the faces' },
+  { room: 'schedule', may: ['engine', 'store', 'access', 'errors', 'observe', 'world'], why: 'when' },
+  { room: 'notify', may: ['engine', 'store', 'access', 'errors', 'observe', 'world'], why: 'delivery from the outbox' },
+  {
+    room: 'lakehouse',
+    may: ['columns', 'errors', 'world', 'observe'],
+    why: 'usable as a library; never engine or store',
+  },
+  { room: 'connectors/kit', may: ['columns', 'lakehouse', 'errors', 'world'], why: 'interface and conformance suite' },
+  {
+    room: 'connectors/parquet',
+    may: ['connectors/kit', 'columns', 'lakehouse', 'errors', 'world'],
+    why: 'destination over the lakehouse',
+  },
+  {
+    room: 'connectors/iceberg',
+    may: ['connectors/kit', 'columns', 'lakehouse', 'errors', 'world'],
+    why: 'destination over the lakehouse',
+  },
+  {
+    room: 'connectors/*',
+    may: ['connectors/kit', 'columns', 'errors', 'world'],
+    why: 'never another connector, store or engine',
+  },
+  { room: 'connectors', may: ['connectors/kit', 'errors'], why: 'finds connectors by their folder' },
+  {
+    room: 'sync',
+    may: [
+      'engine',
+      'store',
+      'access',
+      'schedule',
+      'connectors',
+      'connectors/kit',
+      'lakehouse',
+      'columns',
+      'errors',
+      'observe',
+      'world',
+      'config',
+    ],
+    why: 'exceptions: connectors and lakehouse, because syncing is what joins them; schedule, because a job has one',
+  },
+  {
+    room: 'faces/*',
+    may: ['sync', 'engine', 'access', 'schedule', 'http', 'errors', 'world', 'config'],
+    why: 'translates; never another face, store, connectors or lakehouse',
+  },
+];

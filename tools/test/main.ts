@@ -1,0 +1,70 @@
+/**
+ * The README's second command: `npm test`. Checks the house, starts one real PostgreSQL that the suites share, runs all
+ * suites, then the slow ones that want the machine for themselves. `npm test -- PATH…` runs only the named test files.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { startTestPostgres } from '../../test/support/postgres.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+interface Stage {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+/** Suites that kill processes, drive load or start whole products: one after the other. */
+const SLOW = ['test/faults/**/*.test.ts', 'test/journeys/**/*.test.ts'];
+const QUICK = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/support/**/*.test.ts'];
+
+function files(patterns: readonly string[]): string[] {
+  return patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
+}
+
+function suite(name: string, paths: readonly string[], concurrency: number): Stage {
+  return { name, args: ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=900000', ...paths] };
+}
+
+function run(stage: Stage, environment: Record<string, string>): Promise<boolean> {
+  console.log(`\n== ${stage.name}`);
+  const started = performance.now();
+  return new Promise((resolve) => {
+    const args = ['--disable-warning=ExperimentalWarning', ...stage.args];
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, ...environment },
+    });
+    child.on('close', (code) => {
+      console.log(
+        `== ${stage.name}: ${code === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - started) / 1000).toFixed(0)} s`,
+      );
+      resolve(code === 0);
+    });
+  });
+}
+
+function plan(chosen: readonly string[]): Stage[] {
+  if (chosen.length > 0) return [suite('chosen tests', chosen, 1)];
+  return [
+    { name: 'check', args: [join(root, 'tools/check/main.ts')] },
+    suite('suites', files(QUICK), Math.max(2, availableParallelism())),
+    suite('faults and journeys', files(SLOW), 1),
+    ...(existsSync(join(root, 'bench/main.ts'))
+      ? [{ name: 'bench smoke', args: [join(root, 'bench/main.ts'), '--smoke'] }]
+      : []),
+  ];
+}
+
+const postgres = await startTestPostgres();
+let passed = true;
+try {
+  for (const stage of plan(process.argv.slice(2))) {
+    passed = (await run(stage, { TEST_POSTGRES_URL: postgres.url })) && passed;
+  }
+} finally {
+  await postgres.stop();
+}
+process.exit(passed ? 0 : 1);
