@@ -6,6 +6,8 @@ export interface ConnectionSettings {
   readonly version: string;
   /** The config as JSON text, sealed by access; opened only inside the attempt. */
   readonly sealedConfig: string;
+  /** What `sealedConfig` is bound to: `secrets.open(sealedConfig, place)`. */
+  readonly place: string;
 }
 
 /** What a sync or clear run works on: taken when the run is queued, never changed. */
