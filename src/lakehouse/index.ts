@@ -1,3 +1,3 @@
 export type { CatalogEntry, CatalogPort, TableName } from './catalog/port.ts';
-export type * from './parquet/types.ts';
-export type * from './storage/types.ts';
+export * from './parquet/index.ts';
+export * from './storage/index.ts';

@@ -1,0 +1,179 @@
+import type { ColumnVector } from '../../columns/index.ts';
+import { lanesOf } from '../../columns/index.ts';
+
+/**
+ * Distinct values of a column chunk in order of first appearance. `codes` is scratch space of this module: it is valid
+ * until the next dictionary is built, so a chunk is encoded in one go, without awaiting in between.
+ */
+export interface Dictionary {
+  readonly size: number;
+  /** One entry per dense value: its place in the dictionary. */
+  readonly codes: Int32Array;
+  /** The dictionary page's body, plain encoded. Copied; safe to keep. */
+  readonly plain: Uint8Array;
+  /** Dense position of each entry's first appearance; length at least `size`. Scratch space too. */
+  readonly firsts: Int32Array;
+}
+
+const MAXIMUM_ENTRIES = 20_000;
+const MAXIMUM_STRING_BYTES = 1_000_000;
+/** After this many values, a dictionary that holds more than every second of them does not pay. */
+const TRIAL_FIXED = 8192;
+const TRIAL_STRINGS = 4096;
+const FIRST_BITS = 10;
+
+const slots = new Int32Array(1 << 16);
+const firsts = new Int32Array(MAXIMUM_ENTRIES + 1);
+const hashes = new Int32Array(MAXIMUM_ENTRIES + 1);
+let codes = new Int32Array(1 << 17);
+
+/**
+ * Builds the dictionary of a vector's values, or answers undefined when plain encoding is the better choice: too many
+ * distinct values, nothing to encode, or a type that is never dictionary encoded (booleans, decimals beyond 18 digits).
+ */
+export function buildDictionary(vector: ColumnVector): Dictionary | undefined {
+  const { count } = vector;
+  const { type } = vector.column;
+  if (count === 0 || type.kind === 'boolean') return undefined;
+  if (codes.length < count) codes = new Int32Array(count);
+  if (type.kind === 'string')
+    return dictionaryOfStrings({ offsets: vector.values as Int32Array, heap: vector.heap }, count);
+  const lanes = type.kind === 'float' ? 1 : type.kind === 'double' ? 2 : lanesOf(type);
+  if (lanes === 4) return undefined;
+  const words = new Int32Array(vector.values.buffer, vector.values.byteOffset, count * lanes);
+  return lanes === 1 ? dictionaryOf32(words, count) : dictionaryOf64(words, count);
+}
+
+/** Re-enters the known entries after the table of slots has doubled. */
+function refill(mask: number, size: number): void {
+  slots.fill(0, 0, mask + 1);
+  for (let entry = 0; entry < size; entry++) {
+    let slot = hashes[entry]! & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = entry + 1;
+  }
+}
+
+function dictionaryOf32(words: Int32Array, count: number): Dictionary | undefined {
+  const places = codes;
+  let mask = (1 << FIRST_BITS) - 1;
+  let size = 0;
+  slots.fill(0, 0, mask + 1);
+  for (let i = 0; i < count; i++) {
+    const word = words[i]!;
+    let hash = Math.imul(word, 0x9e3779b1);
+    hash ^= hash >>> 15;
+    let slot = hash & mask;
+    let entry = slots[slot]!;
+    while (entry !== 0 && words[firsts[entry - 1]!] !== word) {
+      slot = (slot + 1) & mask;
+      entry = slots[slot]!;
+    }
+    if (entry === 0) {
+      if (size >= MAXIMUM_ENTRIES || (i > TRIAL_FIXED && size > i >> 1)) return undefined;
+      firsts[size] = i;
+      hashes[size] = hash;
+      entry = slots[slot] = ++size;
+      if (size > mask >> 1) refill((mask = mask * 2 + 1), size);
+    }
+    places[i] = entry - 1;
+  }
+  const entries = new Int32Array(size);
+  for (let entry = 0; entry < size; entry++) entries[entry] = words[firsts[entry]!]!;
+  return { size, codes, firsts, plain: new Uint8Array(entries.buffer) };
+}
+
+function dictionaryOf64(words: Int32Array, count: number): Dictionary | undefined {
+  const places = codes;
+  let mask = (1 << FIRST_BITS) - 1;
+  let size = 0;
+  slots.fill(0, 0, mask + 1);
+  for (let i = 0; i < count; i++) {
+    const low = words[2 * i]!;
+    const high = words[2 * i + 1]!;
+    let hash = Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b);
+    hash ^= hash >>> 15;
+    let slot = hash & mask;
+    let entry = slots[slot]!;
+    while (entry !== 0) {
+      const known = 2 * firsts[entry - 1]!;
+      if (words[known] === low && words[known + 1] === high) break;
+      slot = (slot + 1) & mask;
+      entry = slots[slot]!;
+    }
+    if (entry === 0) {
+      if (size >= MAXIMUM_ENTRIES || (i > TRIAL_FIXED && size > i >> 1)) return undefined;
+      firsts[size] = i;
+      hashes[size] = hash;
+      entry = slots[slot] = ++size;
+      if (size > mask >> 1) refill((mask = mask * 2 + 1), size);
+    }
+    places[i] = entry - 1;
+  }
+  const entries = new Int32Array(size * 2);
+  for (let entry = 0; entry < size; entry++) {
+    entries[2 * entry] = words[2 * firsts[entry]!]!;
+    entries[2 * entry + 1] = words[2 * firsts[entry]! + 1]!;
+  }
+  return { size, codes, firsts, plain: new Uint8Array(entries.buffer) };
+}
+
+function dictionaryOfStrings(strings: Strings, count: number): Dictionary | undefined {
+  const { offsets, heap } = strings;
+  const places = codes;
+  let mask = (1 << FIRST_BITS) - 1;
+  let size = 0;
+  let plainBytes = 0;
+  slots.fill(0, 0, mask + 1);
+  for (let i = 0; i < count; i++) {
+    const start = offsets[i]!;
+    const length = offsets[i + 1]! - start;
+    let hash = length;
+    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ heap[at]!, 0x01000193);
+    hash ^= hash >>> 15;
+    let slot = hash & mask;
+    let entry = slots[slot]!;
+    while (entry !== 0 && !(hashes[entry - 1] === hash && sameString(strings, firsts[entry - 1]!, i))) {
+      slot = (slot + 1) & mask;
+      entry = slots[slot]!;
+    }
+    if (entry === 0) {
+      plainBytes += length + 4;
+      if (size >= MAXIMUM_ENTRIES || plainBytes > MAXIMUM_STRING_BYTES) return undefined;
+      if (i > TRIAL_STRINGS && size > i >> 1) return undefined;
+      firsts[size] = i;
+      hashes[size] = hash;
+      entry = slots[slot] = ++size;
+      if (size > mask >> 1) refill((mask = mask * 2 + 1), size);
+    }
+    places[i] = entry - 1;
+  }
+  return { size, codes, firsts, plain: plainStrings(strings, size, plainBytes) };
+}
+
+interface Strings {
+  readonly offsets: Int32Array;
+  readonly heap: Uint8Array;
+}
+
+function sameString({ offsets, heap }: Strings, left: number, right: number): boolean {
+  const a = offsets[left]!;
+  const b = offsets[right]!;
+  const length = offsets[left + 1]! - a;
+  if (offsets[right + 1]! - b !== length) return false;
+  for (let i = 0; i < length; i++) if (heap[a + i] !== heap[b + i]) return false;
+  return true;
+}
+
+function plainStrings({ offsets, heap }: Strings, size: number, bytes: number): Uint8Array {
+  const plain = Buffer.allocUnsafe(bytes);
+  let end = 0;
+  for (let entry = 0; entry < size; entry++) {
+    const start = offsets[firsts[entry]!]!;
+    const stop = offsets[firsts[entry]! + 1]!;
+    end = plain.writeInt32LE(stop - start, end);
+    plain.set(heap.subarray(start, stop), end);
+    end += stop - start;
+  }
+  return plain;
+}

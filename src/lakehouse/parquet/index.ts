@@ -1,0 +1,3 @@
+export { decimalWidth } from './schema.ts';
+export type * from './types.ts';
+export { createParquetWriter } from './writer.ts';

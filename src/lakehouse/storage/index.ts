@@ -1,0 +1,2 @@
+export { createLocalStorage, localPath } from './local.ts';
+export type * from './types.ts';
