@@ -1,9 +1,8 @@
 import type { ColumnVector } from '../../columns/index.ts';
-import { createPageBody } from './body.ts';
+import { assemblePage, plainValue } from './body.ts';
 import { codecNumbers, compressPage } from './compress.ts';
 import type { Dictionary } from './dictionary.ts';
 import { buildDictionary } from './dictionary.ts';
-import type { PageRange } from './pages.ts';
 import { planPages } from './pages.ts';
 import type { FileColumn } from './schema.ts';
 import type { ChunkStatistics } from './statistics.ts';
@@ -29,8 +28,6 @@ export interface EncodedChunk {
 
 /** Chunks below this size are left uncompressed: the call costs more than it saves. */
 const COMPRESS_FROM_BYTES = 256;
-
-const body = createPageBody();
 
 export interface ChunkOptions {
   readonly rows: number;
@@ -72,9 +69,7 @@ export function encodeChunk(file: FileColumn, vector: ColumnVector, options: Chu
 function chooseDictionary(file: FileColumn, vector: ColumnVector, options: ChunkOptions): Dictionary | undefined {
   if (!vector.constant) return options.tryDictionary ? buildDictionary(vector) : undefined;
   if (file.column.type.kind === 'boolean') return undefined;
-  body.begin();
-  body.plain(file, vector, { rows: 1, firstRow: 0, firstValue: 0, values: 1 });
-  return { size: 1, codes: noCodes, firsts: noCodes, plain: new Uint8Array(body.take()) };
+  return { size: 1, codes: noCodes, firsts: noCodes, plain: new Uint8Array(plainValue(file, vector)) };
 }
 
 const noCodes = new Int32Array(1);
@@ -87,21 +82,6 @@ function rawSize(file: FileColumn, vector: ColumnVector, dictionary: Dictionary 
   const { kind } = file.column.type;
   if (kind === 'string') return vector.count * 4 + (vector.values[vector.count] ?? 0);
   return vector.count * Math.max(file.physical.width, 1 / 8) + (vector.nulls === 0 ? 0 : vector.validity.length);
-}
-
-interface PageParts {
-  readonly file: FileColumn;
-  readonly vector: ColumnVector;
-  readonly page: PageRange;
-  readonly dictionary: Dictionary | undefined;
-}
-
-function assemblePage({ file, vector, page, dictionary }: PageParts): Uint8Array {
-  body.begin();
-  if (file.column.nullable) body.definitionLevels(vector, page);
-  if (dictionary !== undefined) body.codes(dictionary, page);
-  else body.plain(file, vector, page);
-  return body.take();
 }
 
 type PageKind =

@@ -15,21 +15,24 @@ export interface ThriftEncoder {
   finish(): Uint8Array;
 }
 
-/** A new encoder, positioned inside the outermost structure. */
-export function createThriftEncoder(): ThriftEncoder {
+/** Bytes that grow: the primitives of the compact protocol. */
+interface CompactBytes {
+  byte(value: number): void;
+  varint(value: number): void;
+  zigzag(value: number): void;
+  binary(value: Uint8Array): void;
+  take(): Uint8Array;
+}
+
+function createCompactBytes(): CompactBytes {
   let bytes = Buffer.allocUnsafe(256);
   let end = 0;
-  let lastField = 0;
 
   function reserve(more: number): void {
     if (end + more <= bytes.length) return;
     const grown = Buffer.allocUnsafe(Math.max(bytes.length * 2, end + more));
     bytes.copy(grown, 0, 0, end);
     bytes = grown;
-  }
-  function byte(value: number): void {
-    reserve(1);
-    bytes[end++] = value;
   }
   function varint(value: number): void {
     let rest = value;
@@ -40,7 +43,28 @@ export function createThriftEncoder(): ThriftEncoder {
     }
     bytes[end++] = rest;
   }
-  const zigzag = (value: number): void => varint(value < 0 ? -2 * value - 1 : 2 * value);
+  return {
+    byte(value) {
+      reserve(1);
+      bytes[end++] = value;
+    },
+    varint,
+    zigzag: (value) => varint(value < 0 ? -2 * value - 1 : 2 * value),
+    binary(value) {
+      varint(value.length);
+      reserve(value.length);
+      bytes.set(value, end);
+      end += value.length;
+    },
+    take: () => bytes.subarray(0, end),
+  };
+}
+
+/** A new encoder, positioned inside the outermost structure. */
+export function createThriftEncoder(): ThriftEncoder {
+  const { byte, varint, zigzag, binary, take } = createCompactBytes();
+  let lastField = 0;
+
   function header(field: number, type: number): void {
     const delta = field - lastField;
     if (delta > 0 && delta < 16) byte((delta << 4) | type);
@@ -50,19 +74,14 @@ export function createThriftEncoder(): ThriftEncoder {
     }
     lastField = field;
   }
-  function listHeader(field: number, list: { type: number; size: number }): void {
+  function list<T>(field: number, items: readonly T[], element: { type: number; write: (item: T) => void }): void {
     header(field, thriftTypes.list);
-    if (list.size < 15) byte((list.size << 4) | list.type);
+    if (items.length < 15) byte((items.length << 4) | element.type);
     else {
-      byte(0xf0 | list.type);
-      varint(list.size);
+      byte(0xf0 | element.type);
+      varint(items.length);
     }
-  }
-  function rawBinary(value: Uint8Array): void {
-    varint(value.length);
-    reserve(value.length);
-    bytes.set(value, end);
-    end += value.length;
+    for (const item of items) element.write(item);
   }
   function nested(body: () => void): void {
     const outer = lastField;
@@ -71,42 +90,32 @@ export function createThriftEncoder(): ThriftEncoder {
     byte(0);
     lastField = outer;
   }
+  function number(type: number): (field: number, value: number) => void {
+    return (field, value) => {
+      header(field, type);
+      zigzag(value);
+    };
+  }
 
   return {
-    i32(field, value) {
-      header(field, thriftTypes.i32);
-      zigzag(value);
-    },
-    i64(field, value) {
-      header(field, thriftTypes.i64);
-      zigzag(value);
-    },
-    bool(field, value) {
-      header(field, value ? thriftTypes.boolTrue : thriftTypes.boolFalse);
-    },
+    i32: number(thriftTypes.i32),
+    i64: number(thriftTypes.i64),
+    bool: (field, value) => header(field, value ? thriftTypes.boolTrue : thriftTypes.boolFalse),
     binary(field, value) {
       header(field, thriftTypes.binary);
-      rawBinary(value);
+      binary(value);
     },
     struct(field, body) {
       header(field, thriftTypes.struct);
       nested(body);
     },
-    structs(field, items, body) {
-      listHeader(field, { type: thriftTypes.struct, size: items.length });
-      for (const item of items) nested(() => body(item));
-    },
-    i32s(field, items) {
-      listHeader(field, { type: thriftTypes.i32, size: items.length });
-      for (const item of items) zigzag(item);
-    },
-    binaries(field, items) {
-      listHeader(field, { type: thriftTypes.binary, size: items.length });
-      for (const item of items) rawBinary(item);
-    },
+    structs: (field, items, body) =>
+      list(field, items, { type: thriftTypes.struct, write: (item) => nested(() => body(item)) }),
+    i32s: (field, items) => list(field, items, { type: thriftTypes.i32, write: zigzag }),
+    binaries: (field, items) => list(field, items, { type: thriftTypes.binary, write: binary }),
     finish() {
       byte(0);
-      return bytes.subarray(0, end);
+      return take();
     },
   };
 }

@@ -1,14 +1,22 @@
-import type { ColumnBatch } from '../../columns/index.ts';
+import type { ColumnBatch, ColumnVector } from '../../columns/index.ts';
 import { typeWord } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
+import type { OutputFile } from '../storage/types.ts';
 import { icebergBytes } from './bounds.ts';
+import type { EncodedChunk } from './chunk.ts';
 import { encodeChunk } from './chunk.ts';
 import type { ChunkRecord, RowGroupRecord } from './footer.ts';
 import { encodeFooter, parquetMagic } from './footer.ts';
 import type { FileColumn } from './schema.ts';
 import { physicalTypeOf } from './schema.ts';
 import { mergeStatistics } from './statistics.ts';
-import type { ParquetColumnSummary, ParquetFileSummary, ParquetWriter, ParquetWriterOptions } from './types.ts';
+import type {
+  ParquetCodec,
+  ParquetColumnSummary,
+  ParquetFileSummary,
+  ParquetWriter,
+  ParquetWriterOptions,
+} from './types.ts';
 
 /** Encoded pages are handed to the output in pieces of about this size, so that few of them are held at a time. */
 const FLUSH_BYTES = 1 << 20;
@@ -24,41 +32,21 @@ export async function createParquetWriter(options: ParquetWriterOptions): Promis
     fieldId,
     physical: physicalTypeOf(column.type),
   }));
-  const dictionaries = columns.map(() => createDictionaryTrial());
+  const encoders = columns.map((file) => createColumnEncoder(file, codec));
   const groups: RowGroupRecord[] = [];
   let bytes = parquetMagic.length;
   let rows = 0;
   await output.write([parquetMagic]);
-
-  async function writeGroup(batch: ColumnBatch): Promise<void> {
-    const chunks: ChunkRecord[] = [];
-    const start = bytes;
-    let pending: Uint8Array[] = [];
-    let pendingBytes = 0;
-    for (const [at, file] of columns.entries()) {
-      const trial = dictionaries[at]!;
-      const encoded = encodeChunk(file, batch.columns[at]!, { rows: batch.rows, codec, tryDictionary: trial.wanted() });
-      trial.note(encoded.dictionaryOffset !== undefined);
-      const { pieces, ...record } = encoded;
-      chunks.push({ ...record, start: bytes });
-      bytes += encoded.bytes;
-      pending.push(...pieces);
-      pendingBytes += encoded.bytes;
-      if (pendingBytes < FLUSH_BYTES && at < columns.length - 1) continue;
-      await output.write(pending);
-      pending = [];
-      pendingBytes = 0;
-    }
-    groups.push({ rows: batch.rows, start, chunks });
-    rows += batch.rows;
-  }
 
   return {
     async write(batch) {
       const firstRow = rows;
       if (batch.rows === 0) return { firstRow };
       checkBatch(columns, batch);
-      await writeGroup(batch);
+      const group = await writeGroup({ encoders, output, start: bytes }, batch);
+      groups.push(group);
+      bytes = group.end;
+      rows += batch.rows;
       return { firstRow };
     },
     get bytes() {
@@ -72,21 +60,51 @@ export async function createParquetWriter(options: ParquetWriterOptions): Promis
       await output.write([footer]);
       bytes += footer.length;
       await output.close();
-      const summaries = columns.map((file, at) =>
-        summarize(
-          file,
-          groups.map((group) => group.chunks[at]!),
-          rows,
-        ),
-      );
-      return {
-        rows,
-        bytes,
-        columns: summaries,
-        splitOffsets: groups.map((group) => group.start),
-      } satisfies ParquetFileSummary;
+      return summarize(columns, groups, { rows, bytes });
     },
     abort: () => output.abort(),
+  };
+}
+
+interface GroupTarget {
+  readonly encoders: readonly ColumnEncoder[];
+  readonly output: OutputFile;
+  readonly start: number;
+}
+
+async function writeGroup(target: GroupTarget, batch: ColumnBatch): Promise<RowGroupRecord & { end: number }> {
+  const chunks: ChunkRecord[] = [];
+  let end = target.start;
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  for (const [at, encode] of target.encoders.entries()) {
+    const { pieces, ...chunk } = encode(batch.columns[at]!, batch.rows);
+    chunks.push({ ...chunk, start: end });
+    end += chunk.bytes;
+    pending.push(...pieces);
+    pendingBytes += chunk.bytes;
+    if (pendingBytes < FLUSH_BYTES) continue;
+    await target.output.write(pending);
+    pending = [];
+    pendingBytes = 0;
+  }
+  if (pendingBytes > 0) await target.output.write(pending);
+  return { rows: batch.rows, start: target.start, chunks, end };
+}
+
+type ColumnEncoder = (vector: ColumnVector, rows: number) => EncodedChunk;
+
+/** Chunks that are not tried after one that gained nothing from a dictionary. */
+const SKIPPED_TRIALS = 7;
+
+function createColumnEncoder(file: FileColumn, codec: ParquetCodec): ColumnEncoder {
+  let skips = 0;
+  return (vector, rows) => {
+    const tried = skips === 0;
+    const chunk = encodeChunk(file, vector, { rows, codec, tryDictionary: tried });
+    if (chunk.dictionaryOffset !== undefined) skips = 0;
+    else skips = tried ? SKIPPED_TRIALS : skips - 1;
+    return chunk;
   };
 }
 
@@ -116,7 +134,22 @@ function checkBatch(columns: readonly FileColumn[], batch: ColumnBatch): void {
   }
 }
 
-function summarize(file: FileColumn, chunks: readonly ChunkRecord[], rows: number): ParquetColumnSummary {
+function summarize(
+  columns: readonly FileColumn[],
+  groups: readonly RowGroupRecord[],
+  size: { rows: number; bytes: number },
+): ParquetFileSummary {
+  const summaries = columns.map((file, at) =>
+    summarizeColumn(
+      file,
+      groups.map((group) => group.chunks[at]!),
+      size.rows,
+    ),
+  );
+  return { ...size, columns: summaries, splitOffsets: groups.map((group) => group.start) };
+}
+
+function summarizeColumn(file: FileColumn, chunks: readonly ChunkRecord[], rows: number): ParquetColumnSummary {
   const none = { nulls: 0, nans: 0, lower: undefined, upper: undefined };
   const { nulls, nans, lower, upper } = chunks.map((chunk) => chunk.statistics).reduce(mergeStatistics, none);
   return {
@@ -127,21 +160,5 @@ function summarize(file: FileColumn, chunks: readonly ChunkRecord[], rows: numbe
     nans,
     lower: lower === undefined ? undefined : icebergBytes(file.column.type, lower),
     upper: upper === undefined ? undefined : icebergBytes(file.column.type, upper),
-  };
-}
-
-interface DictionaryTrial {
-  wanted(): boolean;
-  note(paid: boolean): void;
-}
-
-/** After a chunk that gained nothing from a dictionary, the next seven are not tried. */
-function createDictionaryTrial(): DictionaryTrial {
-  let skips = 0;
-  return {
-    wanted: () => skips === 0,
-    note(paid) {
-      skips = paid ? 0 : skips === 0 ? 7 : skips - 1;
-    },
   };
 }

@@ -60,11 +60,7 @@ export function createLocalStorage(world: World): Storage {
     },
     async list(folder) {
       const path = localPath(folder);
-      return attempt(path, async () => {
-        const entries = (await ifThere(readdir(path, { recursive: true, withFileTypes: true }))) ?? [];
-        const files = entries.filter((entry) => entry.isFile());
-        return files.map((entry) => join(entry.parentPath, entry.name)).sort();
-      });
+      return attempt(path, () => listFiles(path));
     },
     async remove(location) {
       const path = localPath(location);
@@ -111,6 +107,12 @@ async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((entry) => join(entry.parentPath, entry.name)).sort();
 }
 
 async function readPart(path: string, start: number, end: number): Promise<Buffer> {
