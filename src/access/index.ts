@@ -1,1 +1,3 @@
+export { createAccess } from './access.ts';
+export type { OpenAccess } from './access.ts';
 export type * from './types.ts';

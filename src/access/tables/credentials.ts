@@ -1,0 +1,96 @@
+import { CompiledQuery, sql } from 'kysely';
+import type { Queryable } from '../../store/index.ts';
+import type { CredentialRow } from '../rows.ts';
+import { accessTables } from '../schema.ts';
+import type { Role } from '../types.ts';
+
+const LIFE = sql.lit('30 days');
+// A session is prolonged at most once an hour, so that reading does not write each time.
+const STALE = `s.expires_at < now() + interval '30 days' - interval '1 hour'`;
+
+// These two run for every request: they are sent as text that is made once.
+const SESSION = `select u.id, u.username, u.role, s.id as session_id, ${STALE} as stale
+from sessions s join users u on u.id = s.user_id where s.id = $1 and s.expires_at > now()`;
+
+const TOKEN = `select u.id, u.username, u.role, t.session_id, coalesce(${STALE}, false) as stale, t.token_hash
+from tokens t join users u on u.id = t.user_id left join sessions s on s.id = t.session_id
+where t.id = $1 and (t.session_id is null or s.expires_at > now())`;
+
+interface RawCredential {
+  readonly id: number | string;
+  readonly username: string;
+  readonly role: Role;
+  readonly session_id: string | null;
+  readonly stale: boolean;
+}
+
+export async function findSession(db: Queryable, sessionId: string): Promise<CredentialRow | undefined> {
+  const { rows } = await db.executeQuery<RawCredential>(CompiledQuery.raw(SESSION, [sessionId]));
+  return rows[0] && toCredential(rows[0]);
+}
+
+/** The token's stored hash comes with it: whoever asks compares it in constant time. */
+export async function findToken(
+  db: Queryable,
+  id: string,
+): Promise<(CredentialRow & { readonly tokenHash: Buffer }) | undefined> {
+  const { rows } = await db.executeQuery<RawCredential & { token_hash: Buffer }>(CompiledQuery.raw(TOKEN, [id]));
+  return rows[0] && { ...toCredential(rows[0]), tokenHash: rows[0].token_hash };
+}
+
+export async function insertSession(tx: Queryable, session: { id: string; userId: number }): Promise<void> {
+  await accessTables(tx)
+    .insertInto('sessions')
+    .values({ id: session.id, user_id: session.userId, expires_at: sql<Date>`now() + interval ${LIFE}` })
+    .execute();
+}
+
+export async function prolongSession(db: Queryable, id: string): Promise<void> {
+  await accessTables(db)
+    .updateTable('sessions')
+    .set({ expires_at: sql<Date>`now() + interval ${LIFE}` })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Tokens bound to the session go with it. */
+export async function removeSession(db: Queryable, id: string): Promise<void> {
+  await accessTables(db).deleteFrom('sessions').where('id', '=', id).execute();
+}
+
+export async function removeSessionsOf(tx: Queryable, userId: number): Promise<void> {
+  await accessTables(tx).deleteFrom('sessions').where('user_id', '=', userId).execute();
+}
+
+export async function removeExpiredSessions(db: Queryable): Promise<void> {
+  await accessTables(db)
+    .deleteFrom('sessions')
+    .where('expires_at', '<=', sql<Date>`now()`)
+    .execute();
+}
+
+export async function insertToken(
+  tx: Queryable,
+  token: { id: string; userId: number; sessionId: string | null; name: string; hash: Buffer },
+): Promise<void> {
+  await accessTables(tx)
+    .insertInto('tokens')
+    .values({
+      id: token.id,
+      user_id: token.userId,
+      session_id: token.sessionId,
+      name: token.name,
+      token_hash: token.hash,
+    })
+    .execute();
+}
+
+function toCredential(row: RawCredential): CredentialRow {
+  return {
+    userId: Number(row.id),
+    username: row.username,
+    role: row.role,
+    sessionId: row.session_id,
+    stale: row.stale,
+  };
+}
