@@ -1,0 +1,4 @@
+export { createDecorator } from './added.ts';
+export type { Decorated, Decorator } from './added.ts';
+export { keepRows } from './rows.ts';
+export { textAt, textOfRow, textWriter, valueIndex } from './texts.ts';
