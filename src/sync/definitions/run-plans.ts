@@ -1,0 +1,93 @@
+import type { RunPlan, StartResult } from '../../engine/index.ts';
+import { Failure } from '../../errors.ts';
+import { parseCatalog } from '../catalog/parse.ts';
+import type { AdvancedSettings, Catalog, ConnectionSettings, SyncSnapshot } from '../types.ts';
+import { parseJson } from './json.ts';
+import { findConnection } from './tables/connections.ts';
+import { setLastRun, type JobRow } from './tables/jobs.ts';
+import type { ConnectionKind, DefinitionRooms, RunKind, Transaction, Trigger } from './types.ts';
+
+const MINUTE = 60_000;
+const LONGEST_RUN = 30 * 24 * 60 * MINUTE;
+const COMPONENTS: Readonly<Record<RunKind, string>> = { sync: 'penstock.sync', clear: 'penstock.clear' };
+
+/** What a job is called by the engine, the schedule and the audit. */
+export function jobKey(id: number): string {
+  return `sync.job/${id}`;
+}
+
+/** The id in a job key; undefined for any other definition. */
+export function jobIdOf(definition: string | null): number | undefined {
+  const match = /^sync\.job\/([1-9]\d*)$/.exec(definition ?? '');
+  return match ? Number(match[1]) : undefined;
+}
+
+export interface StartWork {
+  readonly row: JobRow;
+  readonly kind: RunKind;
+  readonly trigger: Trigger;
+  readonly by: string;
+  readonly catalog: Catalog;
+  /** For `clear`: only these streams. */
+  readonly clearStreams?: readonly string[];
+}
+
+/** Queues a run of a locked job and notes it as the job's newest, all in the caller's transaction. */
+export async function startRun(rooms: DefinitionRooms, tx: Transaction, work: StartWork): Promise<StartResult> {
+  const { row, kind } = work;
+  const result = await rooms.engine.start(await planRun(tx, work), tx);
+  if (result.outcome === 'started') {
+    const now = rooms.world.now();
+    await setLastRun(tx, Number(row.id), {
+      last_run_id: result.runId,
+      last_run_queued_at: now,
+      last_run_time: now,
+      last_run_state: 'queued',
+      last_run_type: kind,
+    });
+  }
+  return result;
+}
+
+/** The streams of a job as a run reads them; `bad_request` when the stored draft is no catalog. */
+export function catalogOf(row: JobRow): Catalog {
+  return parseCatalog(parseJson(row.streams_config, 'streams_config'));
+}
+
+async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
+  const { row, kind, trigger, by, catalog, clearStreams } = work;
+  const id = Number(row.id);
+  const advanced = (row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {}) as AdvancedSettings;
+  const snapshot: SyncSnapshot = {
+    project: row.project,
+    jobId: id,
+    jobName: row.name,
+    source: await settingsOf(tx, { project: row.project, kind: 'source', id: Number(row.source_id) }),
+    destination: await settingsOf(tx, { project: row.project, kind: 'destination', id: Number(row.destination_id) }),
+    catalog,
+    advanced,
+    ...(clearStreams && { clearStreams }),
+  };
+  const retry = { limit: advanced.retry_count ?? 3, firstDelayMs: 1000, factor: 5, longestDelayMs: 5 * MINUTE };
+  const timeoutMs = advanced.timeout_minutes === undefined ? LONGEST_RUN : advanced.timeout_minutes * MINUTE;
+  return {
+    kind,
+    project: row.project,
+    definition: jobKey(id),
+    concurrencyKey: jobKey(id),
+    snapshot,
+    trigger,
+    createdBy: by,
+    phases: [[{ key: kind, component: COMPONENTS[kind], input: {}, timeoutMs, retry }]],
+  };
+}
+
+async function settingsOf(
+  tx: Transaction,
+  key: { readonly project: string; readonly kind: ConnectionKind; readonly id: number },
+): Promise<ConnectionSettings> {
+  const row = await findConnection(tx, key);
+  if (!row) throw new Failure('conflict', `the ${key.kind} of this job is deleted`);
+  const { canonical_type: type, version, sealed_config: sealedConfig, place } = row;
+  return { type, version, sealedConfig, place };
+}
