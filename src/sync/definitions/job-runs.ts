@@ -1,7 +1,8 @@
-import type { RunView } from '../../engine/index.ts';
+import type { LogPage, LogQuery, RunView } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import { selectedIds } from '../catalog/difference.ts';
 import type { Catalog } from '../types.ts';
+import { isStorable } from './json.ts';
 import { busyWith } from './last-run.ts';
 import { catalogOf, jobKey, startRun } from './run-plans.ts';
 import { forgetStreams, loadState, saveState } from './state.ts';
@@ -24,6 +25,10 @@ export interface JobRuns {
   list(project: string, id: number, paging: Paging): Promise<Page<RunView>>;
   /** `not_found` for a run of another job. */
   get(project: string, id: number, runId: string): Promise<RunView>;
+  /** A page of a run's log, without debug lines; `not_found` also when the log is past retention. */
+  readLog(project: string, id: number, ask: { readonly runId: string } & Omit<LogQuery, 'hideDebug'>): Promise<LogPage>;
+  /** The whole log as NDJSON, in bounded pieces. Call `get` first. */
+  streamLog(runId: string): AsyncIterable<string>;
   /** Ends running syncs of the jobs at these connections. */
   cancelAt(kind: ConnectionKind, ids: readonly number[], by: string): Promise<void>;
 }
@@ -33,6 +38,12 @@ const MOST_RUNS = 1000;
 export function createJobRuns(rooms: DefinitionRooms): JobRuns {
   const { store, engine } = rooms;
   const need = async (project: string, id: number) => found(await findJobRow(store.db, project, id));
+  async function runOf(project: string, id: number, runId: string): Promise<RunView> {
+    await need(project, id);
+    const run = isStorable(runId) ? await engine.get(runId) : undefined;
+    if (run?.definition !== jobKey(id) || run.project !== project) throw new Failure('not_found', 'no such run');
+    return run;
+  }
   return {
     sync: (scope, id) => store.transaction((tx) => sync(rooms, tx, { scope, id })),
     syncBySchedule: (id) => store.transaction((tx) => syncBySchedule(rooms, tx, id)),
@@ -49,12 +60,14 @@ export function createJobRuns(rooms: DefinitionRooms): JobRuns {
       const { runs, total } = await engine.list({ project, definition: jobKey(id), limit, offset });
       return { items: runs, total };
     },
-    async get(project, id, runId) {
-      await need(project, id);
-      const run = await engine.get(runId);
-      if (run?.definition !== jobKey(id) || run.project !== project) throw new Failure('not_found', 'no such run');
-      return run;
+    get: runOf,
+    async readLog(project, id, { runId, ...query }) {
+      await runOf(project, id, runId);
+      const page = await engine.readLog(runId, { ...query, hideDebug: true });
+      if (!page) throw new Failure('not_found', 'no such log');
+      return page;
     },
+    streamLog: (runId) => engine.streamLog(runId),
     cancelAt: (kind, ids, by) => cancelAt(rooms, { kind, ids, by }),
   };
 }

@@ -4,7 +4,7 @@ import { parseCatalog } from '../catalog/parse.ts';
 import type { AdvancedSettings, Catalog, ConnectionSettings, SyncSnapshot } from '../types.ts';
 import { parseJson } from './json.ts';
 import { findConnection } from './tables/connections.ts';
-import { setLastRun, type JobRow } from './tables/jobs.ts';
+import type { JobRow } from './tables/jobs.ts';
 import type { ConnectionKind, DefinitionRooms, RunKind, Transaction, Trigger } from './types.ts';
 
 const MINUTE = 60_000;
@@ -32,21 +32,9 @@ export interface StartWork {
   readonly clearStreams?: readonly string[];
 }
 
-/** Queues a run of a locked job and notes it as the job's newest, all in the caller's transaction. */
+/** Queues a run of a locked job in the caller's transaction; the observers note it on the job's row. */
 export async function startRun(rooms: DefinitionRooms, tx: Transaction, work: StartWork): Promise<StartResult> {
-  const { row, kind } = work;
-  const result = await rooms.engine.start(await planRun(tx, work), tx);
-  if (result.outcome === 'started') {
-    const now = rooms.world.now();
-    await setLastRun(tx, Number(row.id), {
-      last_run_id: result.runId,
-      last_run_queued_at: now,
-      last_run_time: now,
-      last_run_state: 'queued',
-      last_run_type: kind,
-    });
-  }
-  return result;
+  return rooms.engine.start(await planRun(tx, work), tx);
 }
 
 /** The streams of a job as a run reads them; `bad_request` when the stored draft is no catalog. */

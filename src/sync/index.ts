@@ -1,0 +1,33 @@
+export { createSync } from './room.ts';
+export type { Sync, SyncRooms } from './room.ts';
+export { checkProject } from './definitions/checks.ts';
+export { showForm } from './definitions/form.ts';
+export { parseJson } from './definitions/json.ts';
+export { createRunObservers } from './definitions/observer.ts';
+export { jobIdOf, jobKey } from './definitions/run-plans.ts';
+export { loadState, saveState } from './definitions/state.ts';
+export type { Connections } from './definitions/connections.ts';
+export type { JobGauge } from './definitions/gauges.ts';
+export type { JobRuns } from './definitions/job-runs.ts';
+export type { Jobs } from './definitions/jobs.ts';
+export type { ConfigAsk } from './definitions/resolve.ts';
+export type { Prober, TestResult, Trials } from './definitions/trials.ts';
+export type {
+  Actor,
+  ConnectionItem,
+  ConnectionKind,
+  DefinitionRooms,
+  FormText,
+  JobEnd,
+  JobEndInput,
+  JobInput,
+  JobSchedule,
+  JobSummary,
+  JobView,
+  JsonForm,
+  LastRun,
+  Page,
+  Paging,
+  Scope,
+} from './definitions/types.ts';
+export type * from './types.ts';

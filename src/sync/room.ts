@@ -1,0 +1,40 @@
+import { createConnections, type Connections } from './definitions/connections.ts';
+import { readGauges, type JobGauge } from './definitions/gauges.ts';
+import { createJobRuns, type JobRuns } from './definitions/job-runs.ts';
+import { createJobs, type Jobs } from './definitions/jobs.ts';
+import { createSettings, type SettingsDesk } from './definitions/settings.ts';
+import { createSpecs, type Specs } from './definitions/specs.ts';
+import { createTrials, type Prober, type Trials } from './definitions/trials.ts';
+import type { DefinitionRooms } from './definitions/types.ts';
+
+/** The sync room: what is replicated, and its runs. */
+export interface Sync {
+  readonly sources: Connections;
+  readonly destinations: Connections;
+  readonly jobs: Jobs;
+  readonly runs: JobRuns;
+  readonly settings: SettingsDesk;
+  readonly specs: Specs;
+  readonly trials: Trials;
+  /** The newest run of every job, for metrics. */
+  gauges(): Promise<JobGauge[]>;
+}
+
+export type SyncRooms = DefinitionRooms & { readonly prober: Prober };
+
+/** Builds the room. Touches nothing: the first call that needs the database makes the first query. */
+export function createSync(rooms: SyncRooms): Sync {
+  const runs = createJobRuns(rooms);
+  const connections = (kind: 'source' | 'destination') =>
+    createConnections(rooms, kind, (ids, by) => runs.cancelAt(kind, ids, by));
+  return {
+    sources: connections('source'),
+    destinations: connections('destination'),
+    jobs: createJobs(rooms, runs),
+    runs,
+    settings: createSettings(rooms),
+    specs: createSpecs(rooms),
+    trials: createTrials(rooms, rooms.prober),
+    gauges: () => readGauges(rooms),
+  };
+}
