@@ -1,0 +1,3 @@
+export { withDatabase } from './address.ts';
+export { connectEmbedded, startEmbeddedPostgres } from './start.ts';
+export type { Binaries, EmbeddedOptions, EmbeddedPostgres } from './types.ts';
