@@ -7,6 +7,10 @@ declare module 'fastify' {
     /** Set by the guard of the face before the handler runs; null on open routes without a credential. */
     principal: Principal | null;
   }
+  interface FastifyContextConfig {
+    /** With `optional`, an absent body is validated as `{}`; without it, a route with a body schema needs a body. */
+    body?: 'optional';
+  }
 }
 
 /** One API face as the server hosts it: an encapsulated plugin with its own error form and its own document. */
@@ -16,6 +20,8 @@ export interface Face {
   readonly version: string;
   /** Path prefixes that belong to this face: unknown paths below them are answered in its error form. */
   readonly prefixes: readonly string[];
+  /** Reads a body of any (or no) content type as JSON; else other types than JSON are `unsupported_media`. */
+  readonly readsAnyTypeAsJson?: boolean;
   /** Adds routes, parsers and hooks inside the face's own encapsulation context. */
   register(app: FastifyInstance): void | Promise<void>;
   /** The answer for a failure, in the face's form. Called for every error, also 404, 405, 413 and parse errors. */

@@ -1,0 +1,121 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest } from 'fastify';
+import { Failure } from '../errors.ts';
+
+const DEEPEST = 100;
+/** How long the rest of a refused body is read and thrown away, so that its sender gets to read the answer. */
+const DRAIN_MS = 60_000;
+const NUL_ESCAPE = /(?<!\\)(?:\\\\)*\\u0000/;
+
+type Payload = FastifyRequest['raw'];
+
+/**
+ * Makes JSON the only language of bodies in this context. A body is valid UTF-8, at most `limitBytes` long, at most 100
+ * levels deep and free of NUL characters, which the database cannot hold; `__proto__` keys are dropped. A GET that
+ * announces a type but has no body is no error, whatever the type.
+ */
+export function addBodyParsers(
+  app: FastifyInstance,
+  options: { readonly limitBytes: number; readonly anyTypeIsJson: boolean },
+): void {
+  const parseJson = app.getDefaultJsonParser('remove', 'remove');
+  const readJson: FastifyContentTypeParser = (request, payload, done) => {
+    if (!hasBody(request)) return done(null, undefined);
+    collect({ request, payload, limitBytes: options.limitBytes }, (error, bytes) => {
+      const problem = error ?? findProblem(bytes!);
+      if (problem) return done(problem);
+      parseJson(request, bytes!.toString(), (broken, value) => {
+        if (broken) done(badBody(`is not valid JSON: ${broken.message}`));
+        else done(null, value);
+      });
+    });
+  };
+  const refuse: FastifyContentTypeParser = (request, payload, done) => {
+    if (!hasBody(request)) return done(null, undefined);
+    drain(payload);
+    done(new Failure('unsupported_media', 'The body has to be JSON (content-type: application/json).'));
+  };
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', readJson);
+  app.addContentTypeParser(/^application\/[\w.-]+\+json/i, readJson);
+  app.addContentTypeParser('*', options.anyTypeIsJson ? readJson : refuse);
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+interface Collecting {
+  readonly request: FastifyRequest;
+  readonly payload: Payload;
+  readonly limitBytes: number;
+}
+
+function collect({ request, payload, limitBytes }: Collecting, done: (error: Error | null, bytes?: Buffer) => void) {
+  if (Number(request.headers['content-length']) > limitBytes) {
+    drain(payload);
+    return done(tooLarge(limitBytes));
+  }
+  const chunks: Buffer[] = [];
+  let received = 0;
+  const onData = (chunk: Buffer): void => {
+    received += chunk.length;
+    chunks.push(chunk);
+    if (received <= limitBytes) return;
+    stop();
+    drain(payload);
+    done(tooLarge(limitBytes));
+  };
+  const onEnd = (): void => {
+    stop();
+    if (received === 0) done(badBody('is empty'));
+    else done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, received));
+  };
+  const onError = (error: Error): void => {
+    stop();
+    done(new Failure('bad_request', 'The body ended too early.', { cause: error }));
+  };
+  const stop = (): void => {
+    payload.off('data', onData).off('end', onEnd).off('error', onError);
+  };
+  payload.on('data', onData).on('end', onEnd).on('error', onError);
+}
+
+function drain(payload: Payload): void {
+  const timer = setTimeout(() => payload.destroy(), DRAIN_MS).unref();
+  payload.on('error', () => {}).on('close', () => clearTimeout(timer));
+  payload.resume();
+}
+
+function findProblem(bytes: Buffer): Failure | undefined {
+  if (!isUtf8(bytes)) return badBody('is not UTF-8 text');
+  if (isTooDeep(bytes)) return badBody(`is nested deeper than ${DEEPEST} levels`);
+  if (bytes.includes('\\u0000') && NUL_ESCAPE.test(bytes.toString())) return badBody('holds a NUL character');
+  return undefined;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Counts brackets outside strings; on broken JSON the answer does not matter. */
+function isTooDeep(bytes: Buffer): boolean {
+  let depth = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index]!;
+    if (byte === QUOTE) {
+      for (index++; index < bytes.length && bytes[index] !== QUOTE; index++) if (bytes[index] === BACKSLASH) index++;
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > DEEPEST) return true;
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+  return false;
+}
+
+function badBody(reason: string): Failure {
+  return new Failure('bad_request', `The request body ${reason}.`, { details: [{ field: 'body', reason }] });
+}
+
+function tooLarge(limitBytes: number): Failure {
+  return new Failure('too_large', `The request body is larger than ${limitBytes} bytes.`);
+}

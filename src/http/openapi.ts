@@ -1,0 +1,23 @@
+import { fastify } from 'fastify';
+import type { Face } from './types.ts';
+
+/** The OpenAPI 3.1 document of a face, made from the schemas of its routes. Calls no handler and needs no database. */
+export async function describeFace(face: Face): Promise<Record<string, unknown>> {
+  const app = fastify({ exposeHeadRoutes: false });
+  app.addHttpMethod('GET', { hasBody: true, overrideExisting: true });
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.decorateRequest('principal', null);
+  // Loaded here only: a running server serves the committed documents.
+  const { fastifySwagger } = await import('@fastify/swagger');
+  await app.register(fastifySwagger, {
+    openapi: { openapi: '3.1.0', info: { title: face.title, version: face.version } },
+  });
+  await app.register(async (scope) => {
+    await face.register(scope);
+  });
+  await app.ready();
+  const document = app.swagger() as unknown as Record<string, unknown>;
+  await app.close();
+  return document;
+}

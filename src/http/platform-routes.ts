@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
+import { Failure } from '../errors.ts';
+import { isFromLoopback } from './address.ts';
+import type { Guard } from './guard.ts';
+import type { ServerOptions } from './options.ts';
+
+const DOCUMENTS = new URL('../../openapi/', import.meta.url);
+
+/** What belongs to no face: liveness, readiness, metrics and the documents of the faces. */
+export function addPlatformRoutes(app: FastifyInstance, options: ServerOptions & { readonly guard: Guard }): void {
+  const { faces, guard, observe, checkReady } = options;
+  app.get('/health', async () => ({ status: 'ok' }));
+  app.get('/ready', async () => {
+    try {
+      await checkReady?.();
+    } catch (error) {
+      throw new Failure('unreachable', 'The server cannot do its work now.', { cause: error });
+    }
+    return { status: 'ready' };
+  });
+  app.get('/metrics', async (request, reply) => {
+    if (!isFromLoopback(request)) await guard.authenticate(request);
+    return reply.type(observe.registry.contentType).send(await observe.registry.metrics());
+  });
+  app.get<{ Params: { document: string } }>('/openapi/:document', async ({ params }, reply) => {
+    const face = faces.find(({ name }) => params.document === `${name}.json`);
+    if (face === undefined) throw new Failure('not_found', 'There is no such document.');
+    return reply.type('application/json').send(await readFile(new URL(`${face.name}.json`, DOCUMENTS)));
+  });
+}

@@ -1,0 +1,2 @@
+export { createObserve } from './observe.ts';
+export type { Observe } from './observe.ts';
