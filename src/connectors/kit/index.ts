@@ -1,3 +1,4 @@
+export { checkFilter } from './filter.ts';
 export type { CatalogEntry, CatalogPort, TableName } from '../../lakehouse/index.ts';
 export type * from './destination.ts';
 export type * from './protocol.ts';

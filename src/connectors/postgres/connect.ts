@@ -1,0 +1,147 @@
+import { connect as connectSocket, type Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { Client, type CustomTypesConfig } from 'pg';
+import type { Failure } from '../../errors.ts';
+import type { PostgresConfig, SslConfig } from './config.ts';
+import { cancelledFailure, translateError } from './failures.ts';
+import { cancelMessage } from './wire/messages.ts';
+
+/** A row as the server prints it: text or null per column. */
+export type TextRow = readonly (string | null)[];
+
+/** One connection, authenticated, read-only by default, with fixed text forms. Used by one caller at a time. */
+export interface Connection {
+  readonly serverVersion: number;
+  /** Runs one or more statements by the simple protocol; the rows of the last, each value as the server prints it. */
+  query(sql: string): Promise<readonly TextRow[]>;
+  /** The socket below, for a caller that speaks the protocol itself while no `query` runs. */
+  socket(): Socket;
+  /** What broke the connection, once it is broken. */
+  broken(): Failure | undefined;
+  /** Asks the server to end the running statement, even one that waits for a lock, then drops the connection. */
+  abandon(): void;
+  close(): Promise<void>;
+}
+
+const CONNECT_LIMIT = 10_000;
+
+/** Text forms that the readers rely on, and limits of roles that must not end a long read. */
+const SETTINGS = [
+  'default_transaction_read_only = on',
+  'standard_conforming_strings = on',
+  "client_encoding = 'UTF8'",
+  "timezone = 'UTC'",
+  "datestyle = 'ISO, YMD'",
+  "intervalstyle = 'postgres'",
+  'extra_float_digits = 3',
+  "bytea_output = 'hex'",
+  'statement_timeout = 0',
+  'lock_timeout = 0',
+  'idle_in_transaction_session_timeout = 0',
+];
+
+const asPrinted: CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value };
+
+interface PgInternals {
+  readonly connection: { readonly stream: Socket };
+  readonly processID: number | null;
+  readonly secretKey: number | null;
+}
+
+/** Connects and prepares the session. Failures: see `translateError`; an unanswered call fails after 10 s. */
+export async function connect(config: PostgresConfig, signal: AbortSignal): Promise<Connection> {
+  if (signal.aborted) throw cancelledFailure();
+  const client = createClient(config);
+  const internals = client as unknown as PgInternals;
+  let failure: Failure | undefined;
+  client.on('error', (error) => {
+    failure ??= translateError(error, config);
+  });
+  const drop = (): void => void internals.connection.stream.destroy();
+  signal.addEventListener('abort', drop, { once: true });
+  try {
+    await client.connect();
+    const query = async (sql: string): Promise<readonly TextRow[]> => {
+      try {
+        const result = await client.query<string[]>({ text: sql, rowMode: 'array', types: asPrinted });
+        return lastRows(result);
+      } catch (error) {
+        // A message that ended the session says more than "the connection was closed".
+        throw failure ?? translateError(error, config);
+      }
+    };
+    const version = await query(`${SETTINGS.map((setting) => `set ${setting}`).join(';')};show server_version_num`);
+    return {
+      serverVersion: Number(version[0]?.[0]),
+      query,
+      socket: () => internals.connection.stream,
+      broken: () => failure,
+      abandon: () => abandon(config, internals),
+      close: () => closeClient(client),
+    };
+  } catch (error) {
+    drop();
+    throw signal.aborted ? cancelledFailure() : translateError(error, config);
+  } finally {
+    signal.removeEventListener('abort', drop);
+  }
+}
+
+function createClient(config: PostgresConfig): Client {
+  return new Client({
+    host: config.host,
+    port: config.port,
+    database: config.database,
+    user: config.username,
+    password: config.password,
+    ssl: tlsOptions(config.ssl),
+    application_name: 'penstock',
+    connectionTimeoutMillis: CONNECT_LIMIT,
+    keepAlive: true,
+  });
+}
+
+function tlsOptions(ssl: SslConfig): ConnectionOptions | false {
+  if (ssl.mode === 'disable') return false;
+  return {
+    rejectUnauthorized: ssl.mode !== 'require',
+    ca: ssl.serverCa,
+    cert: ssl.clientCert,
+    key: ssl.clientKey,
+    // verify-ca accepts any name that the authority has signed.
+    ...(ssl.mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+  };
+}
+
+/** Several statements answer a list of results; the driver's types know only the single one. */
+function lastRows(result: unknown): readonly TextRow[] {
+  const last = (Array.isArray(result) ? result.at(-1) : result) as { rows: TextRow[] };
+  return last.rows;
+}
+
+async function closeClient(client: Client): Promise<void> {
+  const { stream } = (client as unknown as PgInternals).connection;
+  if (stream.destroyed) return;
+  const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()));
+  client.end().catch(() => undefined);
+  await closed;
+}
+
+function abandon(config: PostgresConfig, internals: PgInternals): void {
+  const { stream } = internals.connection;
+  if (!stream.destroyed && internals.processID !== null && internals.secretKey !== null) {
+    sendCancel(config, cancelMessage(internals.processID, internals.secretKey));
+  }
+  stream.destroy();
+}
+
+/** Fire and forget: if the server is gone there is nothing to cancel. */
+function sendCancel(config: PostgresConfig, message: Buffer): void {
+  const target = config.host.startsWith('/')
+    ? { path: `${config.host}/.s.PGSQL.${config.port}` }
+    : { host: config.host, port: config.port };
+  const socket = connectSocket(target, () => socket.end(message));
+  socket.setTimeout(CONNECT_LIMIT, () => socket.destroy());
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+}
