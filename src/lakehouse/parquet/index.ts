@@ -1,3 +1,5 @@
 export { decimalWidth } from './schema.ts';
+export { openParquetFile, readRowTexts } from './read.ts';
+export type { ParquetFile, StoredColumn } from './read.ts';
 export type * from './types.ts';
 export { createParquetWriter } from './writer.ts';

@@ -1,0 +1,139 @@
+import type { DecodedArray, FileMetaData, SchemaElement } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import type { ColumnType, ColumnValue } from '../../columns/index.ts';
+import { canonicalText } from '../../columns/index.ts';
+import { Failure } from '../../errors.ts';
+import type { Storage } from '../storage/types.ts';
+
+/** A column of a file as its footer describes it. */
+export interface StoredColumn {
+  readonly name: string;
+  readonly fieldId: number | undefined;
+  readonly type: ColumnType;
+}
+
+/** A Parquet file that is read back: exact values, one row group at a time. */
+export interface ParquetFile {
+  readonly rows: number;
+  readonly columns: readonly StoredColumn[];
+  readonly metadata: FileMetaData;
+  /** Values of the columns (by name; null throughout where the file has no such column) for rows start to end − 1. */
+  readRange(names: readonly string[], range: { start: number; end: number }): Promise<(ColumnValue | null)[][]>;
+}
+
+/** Opens a file that holds the types Penstock writes; reads only the footer. Decimals and 64-bit integers stay exact. */
+export async function openParquetFile(storage: Storage, path: string): Promise<ParquetFile> {
+  const byteLength = await storage.size(path);
+  if (byteLength === undefined) throw new Failure('storage_failed', `The data file "${path}" is missing.`);
+  const file = {
+    byteLength,
+    async slice(start: number, end: number = byteLength): Promise<ArrayBuffer> {
+      const bytes = await storage.readRange(path, Math.max(0, start), Math.min(end, byteLength));
+      return new Uint8Array(bytes).buffer;
+    },
+  };
+  const metadata = await parquetMetadataAsync(file);
+  const elements = metadata.schema.slice(1);
+  const columns = elements.map((element) => ({
+    name: element.name,
+    fieldId: element.field_id,
+    type: storedType(element),
+  }));
+  // Without logical types the reader hands out the stored integers and bytes instead of rounded decimals and dates.
+  const schema = metadata.schema.map(({ converted_type: _, logical_type: __, ...element }) => element);
+  const raw = { ...metadata, schema: schema as SchemaElement[] };
+
+  return {
+    rows: Number(metadata.num_rows),
+    columns,
+    metadata,
+    async readRange(names, { start, end }) {
+      const known = names.filter((name) => columns.some((column) => column.name === name));
+      const result: (ColumnValue | null)[][] = Array.from({ length: end - start }, () => names.map(() => null));
+      if (known.length === 0 || end <= start) return result;
+      const onChunk = (chunk: { columnName: string; columnData: DecodedArray; rowStart: number }): void => {
+        const at = names.indexOf(chunk.columnName);
+        const { type } = columns.find((column) => column.name === chunk.columnName)!;
+        for (let row = Math.max(start, chunk.rowStart); row < end; row++) {
+          if (row - chunk.rowStart >= chunk.columnData.length) break;
+          result[row - start]![at] = fromStored(type, chunk.columnData[row - chunk.rowStart]);
+        }
+      };
+      const options = { file, metadata: raw, columns: known, compressors, utf8: false };
+      await parquetRead({ ...options, rowStart: start, rowEnd: end, onChunk });
+      return result;
+    },
+  };
+}
+
+/**
+ * Canonical texts of single rows, in the order asked for. `columns` names them with the type whose text is wanted (a
+ * table's present type may be wider than the file's). Decodes each row group at most once.
+ */
+export async function readRowTexts(
+  file: ParquetFile,
+  rows: readonly number[],
+  columns: readonly { readonly name: string; readonly type: ColumnType }[],
+): Promise<(string | null)[][]> {
+  const names = columns.map((column) => column.name);
+  const texts: (string | null)[][] = Array.from({ length: rows.length }, () => []);
+  let groupStart = 0;
+  for (const group of file.metadata.row_groups) {
+    const groupEnd = groupStart + Number(group.num_rows);
+    const wanted = rows.filter((row) => row >= groupStart && row < groupEnd);
+    if (wanted.length > 0) {
+      const start = Math.min(...wanted);
+      const values = await file.readRange(names, { start, end: Math.max(...wanted) + 1 });
+      for (const [at, row] of rows.entries()) {
+        if (row < groupStart || row >= groupEnd) continue;
+        texts[at] = values[row - start]!.map((value, column) =>
+          value === null ? null : canonicalText(columns[column]!.type, value),
+        );
+      }
+    }
+    groupStart = groupEnd;
+  }
+  return texts;
+}
+
+function storedType(element: SchemaElement): ColumnType {
+  if (element.converted_type === 'DECIMAL') {
+    return { kind: 'decimal', precision: element.precision ?? 38, scale: element.scale ?? 0 };
+  }
+  switch (element.type) {
+    case 'BOOLEAN':
+      return { kind: 'boolean' };
+    case 'INT32':
+      return { kind: 'int' };
+    case 'INT64':
+      return { kind: element.converted_type === 'TIMESTAMP_MICROS' ? 'timestamp' : 'long' };
+    case 'FLOAT':
+      return { kind: 'float' };
+    case 'DOUBLE':
+      return { kind: 'double' };
+    case 'BYTE_ARRAY':
+      return { kind: 'string' };
+    default:
+      throw new Failure(
+        'storage_failed',
+        `Column "${element.name}" has the type ${element.type}, which we never write.`,
+      );
+  }
+}
+
+function fromStored(type: ColumnType, value: unknown): ColumnValue | null {
+  if (value === null || value === undefined) return null;
+  if (value instanceof Uint8Array) {
+    if (type.kind === 'decimal') return fromBigEndian(value);
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString();
+  }
+  if (type.kind === 'decimal') return BigInt(value as number | bigint);
+  return value as ColumnValue;
+}
+
+function fromBigEndian(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return BigInt.asIntN(8 * bytes.length, value);
+}
