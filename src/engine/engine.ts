@@ -1,0 +1,121 @@
+import type { Store } from '../store/index.ts';
+import { newId } from '../world.ts';
+import type { World } from '../world.ts';
+import { applyCallback } from './callback.ts';
+import { cancelRun } from './cancel.ts';
+import type { EngineContext, EngineSettings } from './context.ts';
+import { followRunLog, readLogPage, streamWholeLog } from './logReader.ts';
+import type { EngineLog, EngineMetrics } from './metrics.ts';
+import { openQueue } from './queue.ts';
+import { createWaiter, openSignals } from './signals.ts';
+import { startRun } from './start.ts';
+import { insertMessage } from './tables/outbox.ts';
+import { listRuns, listTasks, readRun } from './tables/read.ts';
+import { toRunView, toTaskView } from './tables/rows.ts';
+import type { Component, Deliverer, Engine, RunObserver, RunView, Worker } from './types.ts';
+import { startWorkerLoop } from './worker.ts';
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly world: World;
+  /** May grow until the worker starts; a worker knows those that are there when it claims. */
+  readonly components: readonly Component[];
+  readonly observers: readonly RunObserver[];
+  /** By topic. A process without the deliverer of a topic leaves its messages to others. */
+  readonly deliverers: Readonly<Record<string, Deliverer>>;
+  readonly settings: Pick<EngineSettings, 'slots' | 'leaseSeconds'> & Partial<EngineSettings>;
+  readonly metrics?: EngineMetrics;
+  readonly log?: EngineLog;
+}
+
+const SETTLED_POLL_MS = 500;
+
+/** An engine that can also be closed. */
+export interface OpenEngine extends Engine {
+  /** Stops its workers without grace, and its listening. The store stays open. */
+  close(): Promise<void>;
+}
+
+/** Opens the engine on a store whose migrations and queue (`installQueue`) are in place. */
+export async function createEngine(options: EngineOptions): Promise<OpenEngine> {
+  const log: EngineLog = options.log ?? (() => undefined);
+  const instance = newId(options.world, 'w');
+  const context: EngineContext = {
+    store: options.store,
+    world: options.world,
+    queue: await openQueue(options.store, (error) =>
+      log('warn', 'pg-boss reports a problem', { error: String(error) }),
+    ),
+    signals: await openSignals(options.store, instance),
+    components: new Map(options.components.map((component) => [component.name, component])),
+    observers: options.observers,
+    deliverers: options.deliverers,
+    metrics: options.metrics ?? {},
+    log,
+    settings: { runsRetentionDays: 30, logLimitBytes: 64 * 1024 * 1024, ...options.settings },
+    instance,
+  };
+  return toEngine(context, options);
+}
+
+function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
+  const { db } = context.store;
+  const workers: Worker[] = [];
+  return {
+    start: (plan, tx) => startRun(context, plan, tx),
+    get: (runId) => getRun(context, runId),
+    async list(query) {
+      const { runs, total } = await listRuns(db, query);
+      return { runs: runs.map(toRunView), total };
+    },
+    tasks: async (runId) => (await listTasks(db, runId)).map(toTaskView),
+    cancel: (runId, by) => cancelRun(context, runId, by),
+    settled: (runId, timeoutMs) => waitUntilSettled(context, runId, timeoutMs),
+    callback: (key, result) => applyCallback(context, key, result),
+    readLog: (runId, query) => readLogPage(db, runId, query),
+    streamLog: (runId) => streamWholeLog(db, runId),
+    followLog: (runId, follow) => followRunLog(context, runId, follow),
+    async publish(tx, message) {
+      await insertMessage(tx, message);
+      await context.signals.sendWith(tx, 'outbox');
+    },
+    async startWorker() {
+      const components = new Map(options.components.map((component) => [component.name, component]));
+      const worker = startWorkerLoop({ ...context, components });
+      workers.push(worker);
+      return worker;
+    },
+    async close() {
+      for (const worker of workers) await worker.stop(0);
+      await context.queue.stop();
+      await context.signals.stop();
+    },
+  };
+}
+
+async function getRun(context: EngineContext, runId: string): Promise<RunView | undefined> {
+  const row = await readRun(context.store.db, runId);
+  return row && toRunView(row);
+}
+
+async function waitUntilSettled(
+  context: EngineContext,
+  runId: string,
+  timeoutMs: number,
+): Promise<RunView | undefined> {
+  const waiter = createWaiter();
+  const stop = context.signals.on('run', (subject) => {
+    if (subject === runId) waiter.wake();
+  });
+  const end = context.world.elapsed() + timeoutMs;
+  try {
+    for (;;) {
+      const run = await getRun(context, runId);
+      const left = end - context.world.elapsed();
+      if (run === undefined || run.endedAt !== null || left <= 0) return run;
+      await waiter.wait(Math.min(left, SETTLED_POLL_MS));
+    }
+  } finally {
+    stop();
+  }
+}

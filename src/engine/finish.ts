@@ -1,0 +1,221 @@
+import { createHash } from 'node:crypto';
+import { Failure, failureKinds } from '../errors.ts';
+import type { FailureRecord } from '../errors.ts';
+import { transact } from './context.ts';
+import type { AfterCommit, EngineContext } from './context.ts';
+import { tellObservers } from './observers.ts';
+import { decideFailure, decidePhaseEnd } from './state.ts';
+import type { RunEvent } from './state.ts';
+import { closeRun, endTask, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
+import type { Owner, TaskEnd } from './tables/finish.ts';
+import type { RunRow, TaskRow } from './tables/rows.ts';
+import type { RetryRule } from './types.ts';
+
+/** The attempt that is finished: its task as claimed. */
+export type Finishing = Pick<
+  TaskRow,
+  'id' | 'run_id' | 'fence' | 'retry' | 'retries' | 'losses' | 'continue_on_failure'
+>;
+
+export interface Success {
+  readonly outcome: 'succeeded' | 'warned';
+  readonly warnings: number;
+  readonly output: unknown;
+}
+
+export interface Failing {
+  readonly failure: FailureRecord;
+  /** `lost`: the worker vanished. `handed_back`: the worker stops in good order. */
+  readonly cause: 'failed' | 'lost' | 'handed_back';
+}
+
+export type FinishOutcome = 'ended' | 'retried' | 'returned' | 'cancelled' | 'dropped';
+
+const notStarted = (run: RunRow): FailureRecord =>
+  new Failure(
+    'cancelled',
+    run.cancel_requested_at === null
+      ? 'not started, because an earlier task of this run failed'
+      : 'not started, because the run was cancelled',
+  ).toRecord();
+
+/** Ends a task that did its work, and what follows from it, in one transaction. `dropped`: somebody newer owns it. */
+export async function finishSuccess(context: EngineContext, task: Finishing, success: Success): Promise<FinishOutcome> {
+  return transact(context, (commit) => applySuccess(context, commit, { task, success }));
+}
+
+export async function applySuccess(
+  context: EngineContext,
+  commit: AfterCommit,
+  finish: { task: Finishing; success: Success },
+): Promise<FinishOutcome> {
+  const { success } = finish;
+  return end(context, commit, {
+    ...toOwner(finish.task),
+    event: success.outcome === 'warned' ? 'warn' : 'succeed',
+    outcome: success.outcome,
+    output: success.output,
+    warnings: success.warnings,
+    error: null,
+    failsRun: false,
+  });
+}
+
+/** Ends, retries, hands back or cancels a task whose attempt failed. `dropped`: somebody newer owns it. */
+export async function finishFailure(context: EngineContext, task: Finishing, failing: Failing): Promise<FinishOutcome> {
+  return transact(context, (commit) => applyFailure(context, commit, { task, failing }));
+}
+
+export async function applyFailure(
+  context: EngineContext,
+  commit: AfterCommit,
+  finish: { task: Finishing; failing: Failing },
+): Promise<FinishOutcome> {
+  const { task, failing } = finish;
+  const run = await lockRun(commit.tx, task.run_id);
+  if (run === undefined) return 'dropped';
+  const cancelRequested = run.cancel_requested_at !== null;
+  const decision =
+    failing.cause === 'handed_back' && !cancelRequested
+      ? 'hand_back'
+      : decideFailure({
+          cancelRequested,
+          isRetryable: failureKinds[failing.failure.kind].retry,
+          workerLost: failing.cause !== 'failed',
+          retriesUsed: task.retries,
+          retryLimit: task.retry.limit,
+          lossesInRow: task.losses,
+        });
+  if (decision === 'retry' || decision === 'hand_back') return giveBack(context, commit, { task, failing, decision });
+  const failsRun = decision === 'fail' && !task.continue_on_failure;
+  const error = decision === 'cancel' ? cancelledRecord(failing) : failing.failure;
+  return end(context, commit, {
+    ...toOwner(task),
+    event: decision,
+    outcome: decision === 'cancel' ? 'cancelled' : outcomeOf(failing),
+    warnings: decision === 'fail' && !failsRun ? 1 : 0,
+    error,
+    failsRun,
+  });
+}
+
+/**
+ * Leaves a task waiting for its callback; the lease ends, the deadline begins. A run that is to be cancelled does not
+ * wait. `dropped`: somebody newer owns it.
+ */
+export async function park(
+  context: EngineContext,
+  task: Finishing,
+  wait: { callbackHash: string; deadlineMs: number },
+): Promise<FinishOutcome | 'waiting'> {
+  return transact(context, async (commit) => {
+    const run = await lockRun(commit.tx, task.run_id);
+    if (run !== undefined && run.cancel_requested_at !== null) {
+      const failure = new Failure('cancelled', 'the run was cancelled').toRecord();
+      return applyFailure(context, commit, { task, failing: { failure, cause: 'failed' } });
+    }
+    if (!(await parkTask(commit.tx, { ...toOwner(task), ...wait }))) return 'dropped';
+    commit.effects.push(() => context.metrics.attemptEnded?.('waiting'));
+    return 'waiting';
+  });
+}
+
+async function giveBack(
+  context: EngineContext,
+  commit: AfterCommit,
+  back: { task: Finishing; failing: Failing; decision: 'retry' | 'hand_back' },
+): Promise<FinishOutcome> {
+  const { task, failing, decision } = back;
+  const delaySeconds = decision === 'retry' ? retryDelayMs(context, task.retry, task.retries) / 1000 : 0;
+  const queued = await returnTask(commit.tx, {
+    ...toOwner(task),
+    event: decision,
+    outcome: outcomeOf(failing),
+    error: failing.failure,
+    delaySeconds,
+    losses: decision === 'retry' ? 'reset' : failing.cause === 'lost' ? 'add' : 'keep',
+  });
+  if (queued === undefined) return 'dropped';
+  await context.queue.enqueue(commit.tx, [queued], { seconds: delaySeconds });
+  commit.effects.push(() => {
+    if (decision === 'retry') context.metrics.taskRetried?.();
+    context.metrics.attemptEnded?.(outcomeOf(failing));
+    context.signals.send('queue');
+  });
+  return decision === 'retry' ? 'retried' : 'returned';
+}
+
+/** Delay before retry number `used + 1`: exponential, capped, between half and all of it. */
+function retryDelayMs(context: EngineContext, rule: RetryRule, used: number): number {
+  const full = Math.min(rule.firstDelayMs * rule.factor ** used, rule.longestDelayMs);
+  const jitter = context.world.random(2).readUInt16BE() / 65_536;
+  return Math.round(full * (0.5 + jitter / 2));
+}
+
+async function end(context: EngineContext, commit: AfterCommit, taskEnd: TaskEnd): Promise<FinishOutcome> {
+  const ended = await endTask(commit.tx, taskEnd);
+  if (ended === undefined) {
+    commit.effects.push(() => context.metrics.fenceRejected?.());
+    return 'dropped';
+  }
+  context.world.reach('engine.task-ended');
+  commit.effects.push(() => context.metrics.attemptEnded?.(taskEnd.outcome));
+  if (ended.run.open_tasks === 0) await endPhase(context, commit, ended.run);
+  commit.effects.push(() => context.world.reach('engine.finished'));
+  return taskEnd.event === 'cancel' ? 'cancelled' : 'ended';
+}
+
+/** Called with the run locked and no open task left in its phase: begins the next phase or ends the run. */
+export async function endPhase(context: EngineContext, commit: AfterCommit, run: RunRow): Promise<void> {
+  const { tx } = commit;
+  const facts = { hasFailed: run.has_failed, hasCancelled: run.has_cancelled, hasWarned: run.has_warned };
+  let decision = decidePhaseEnd({ ...facts, hasNextPhase: true });
+  if (decision === 'next_phase') {
+    const next = await queueNextPhase(tx, run.id);
+    if (next !== undefined) {
+      await context.queue.enqueue(tx, next.queued);
+      commit.effects.push(() => context.signals.send('queue'));
+      return;
+    }
+    decision = decidePhaseEnd({ ...facts, hasNextPhase: false });
+  }
+  await close(context, commit, { run, event: decision as Exclude<RunEvent, 'queue' | 'claim'> });
+}
+
+async function close(
+  context: EngineContext,
+  commit: AfterCommit,
+  ending: { run: RunRow; event: Exclude<RunEvent, 'queue' | 'claim'> },
+): Promise<void> {
+  const closed = await closeRun(commit.tx, {
+    runId: ending.run.id,
+    event: ending.event,
+    reason: notStarted(ending.run),
+  });
+  if (closed === undefined) return;
+  await tellObservers(context, commit.tx, { run: closed });
+  commit.effects.push(() => {
+    context.metrics.runEnded?.(closed.kind, closed.state);
+    context.signals.send('run', closed.id);
+  });
+}
+
+function toOwner(task: Finishing): Owner {
+  return { runId: task.run_id, taskId: task.id, fence: task.fence ?? -1 };
+}
+
+function outcomeOf(failing: Failing): string {
+  if (failing.cause === 'lost') return 'worker_lost';
+  if (failing.cause === 'handed_back') return 'handed_back';
+  return failing.failure.kind === 'timed_out' ? 'timed_out' : 'failed';
+}
+
+function cancelledRecord(failing: Failing): FailureRecord {
+  if (failing.failure.kind === 'cancelled') return failing.failure;
+  return new Failure('cancelled', 'the run was cancelled').toRecord();
+}
+
+/** How a one-time callback key is stored. */
+export function hashKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}

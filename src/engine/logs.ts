@@ -1,0 +1,100 @@
+import { Buffer } from 'node:buffer';
+import type { EngineContext } from './context.ts';
+import { appendLines, closeLog } from './tables/log.ts';
+import type { LogEntry } from './types.ts';
+
+const FLUSH_MS = 200;
+const FLUSH_LINES = 500;
+const FLUSH_BYTES = 256 * 1024;
+/** Room that the last line of a full log needs. */
+const RESERVED_BYTES = 1024;
+export const LONGEST_MESSAGE_BYTES = 64 * 1024;
+const CUT_MARK = ' …[cut]';
+
+/** Gathers the lines of one attempt; writes them every 200 ms, 500 lines or 256 KiB, whichever comes first. */
+export interface LogWriter {
+  write(level: LogEntry['level'], message: string): void;
+  /** Resolves when everything written so far is stored. Never rejects: a line that cannot be stored is kept back. */
+  flush(): Promise<void>;
+  /** Lines written from now on are dropped; those of an attempt that lost its task must not mix with its successor's. */
+  close(): void;
+}
+
+/** One NDJSON line. The level comes first, so that readers can tell debug lines without parsing. */
+export function formatLine(time: string, level: LogEntry['level'], message: string): string {
+  return `${JSON.stringify({ level, time, message: cutMessage(message) })}\n`;
+}
+
+export function createLogWriter(context: EngineContext, runId: string): LogWriter {
+  let lines: string[] = [];
+  let bytes = 0;
+  let visible = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let writing: Promise<void> = Promise.resolve();
+  let isClosed = false;
+  let isFull = false;
+
+  const drain = async (): Promise<void> => {
+    if (lines.length === 0) return;
+    const batch = { runId, content: lines.join(''), bytes, visible };
+    lines = [];
+    bytes = 0;
+    visible = 0;
+    isFull = !(await store(context, batch));
+  };
+  const flush = (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    writing = writing.then(drain).catch((error: unknown) => {
+      context.log('warn', 'lines of a run log could not be stored', { run: runId, error: String(error) });
+    });
+    return writing;
+  };
+  return {
+    write(level, message) {
+      if (isClosed || isFull) return;
+      const line = formatLine(context.world.now().toISOString(), level, message);
+      lines.push(line);
+      bytes += Buffer.byteLength(line);
+      if (level !== 'debug') visible += 1;
+      if (lines.length >= FLUSH_LINES || bytes >= FLUSH_BYTES) void flush();
+      else timer ??= setTimeout(() => void flush(), FLUSH_MS);
+    },
+    flush,
+    close() {
+      isClosed = true;
+    },
+  };
+}
+
+interface Batch {
+  readonly runId: string;
+  readonly content: string;
+  readonly bytes: number;
+  readonly visible: number;
+}
+
+/** False when the log is full. */
+async function store(context: EngineContext, batch: Batch): Promise<boolean> {
+  const limitBytes = context.settings.logLimitBytes - RESERVED_BYTES;
+  const stored = await appendLines(context.store.db, { ...batch, limitBytes });
+  if (!stored) {
+    const content = formatLine(
+      context.world.now().toISOString(),
+      'warn',
+      'the log of this run is full; later lines are dropped',
+    );
+    await closeLog(context.store.db, { runId: batch.runId, content, bytes: Buffer.byteLength(content), visible: 1 });
+  }
+  context.signals.send('log', batch.runId);
+  return stored;
+}
+
+function cutMessage(message: string): string {
+  // Cheap for the usual line: a UTF-16 unit is at most three bytes.
+  if (message.length * 3 <= LONGEST_MESSAGE_BYTES || Buffer.byteLength(message) <= LONGEST_MESSAGE_BYTES)
+    return message;
+  const room = LONGEST_MESSAGE_BYTES - Buffer.byteLength(CUT_MARK);
+  const cut = Buffer.from(message).subarray(0, room).toString('utf8').replace(/�+$/, '');
+  return cut + CUT_MARK;
+}

@@ -1,0 +1,77 @@
+import { toFailure } from '../errors.ts';
+import type { EngineContext } from './context.ts';
+import { startLoop } from './loop.ts';
+import type { Loop } from './loop.ts';
+import { claimMessages, findNextDue, markDelivered, markUndelivered } from './tables/outbox.ts';
+import type { OutboxRow } from './tables/outbox.ts';
+
+const POLL_MS = 1000;
+const BATCH = 20;
+/** A delivery that takes longer has failed; shorter than the time for which nobody else takes the message. */
+const DELIVERY_TIMEOUT_MS = 30_000;
+const HOLD_SECONDS = 60;
+const LONGEST_DELAY_SECONDS = 3600;
+const GIVE_UP_SECONDS = 24 * 3600;
+
+/** Delivers due messages of the topics this process has a deliverer for, outside of any transaction. */
+export function startOutboxSender(context: EngineContext): Loop {
+  const topics = Object.keys(context.deliverers);
+  const pass = async (): Promise<number> => {
+    if ((await deliverDue(context)) === BATCH) return 0;
+    const seconds = (await findNextDue(context.store.db, topics)) ?? Infinity;
+    return Math.max(10, Math.min(POLL_MS, seconds * 1000));
+  };
+  const onError = (error: unknown): void => {
+    context.log('warn', 'the outbox could not be read; trying again', { error: String(error) });
+  };
+  const loop = startLoop(pass, { pauseMs: POLL_MS, onError });
+  const stopListening = context.signals.on('outbox', loop.wake);
+  return {
+    wake: loop.wake,
+    stop() {
+      stopListening();
+      return loop.stop();
+    },
+  };
+}
+
+/** Delivers what is due now, at most one batch; answers how many messages were tried. */
+export async function deliverDue(context: EngineContext): Promise<number> {
+  const topics = Object.keys(context.deliverers);
+  const rows = await claimMessages(context.store.db, { topics, limit: BATCH, holdSeconds: HOLD_SECONDS });
+  context.world.reach('engine.outbox-claimed');
+  await Promise.all(rows.map((row) => deliver(context, row)));
+  return rows.length;
+}
+
+async function deliver(context: EngineContext, row: OutboxRow): Promise<void> {
+  const { id, attempt } = row;
+  try {
+    await withTimeout(
+      context.deliverers[row.topic]!({ id, key: row.key, topic: row.topic, payload: row.payload, attempt }),
+    );
+  } catch (thrown) {
+    const error = toFailure(thrown).message;
+    const delay = Math.min(5 ** (attempt - 1), LONGEST_DELAY_SECONDS);
+    const retryInSeconds = row.ageSeconds + delay > GIVE_UP_SECONDS ? undefined : delay;
+    context.metrics.outboxDelivered?.(row.topic, false);
+    context.log('warn', 'a message could not be delivered', { key: row.key, attempt, error, retryInSeconds });
+    await markUndelivered(context.store.db, { id, attempt, error, retryInSeconds });
+    return;
+  }
+  context.world.reach('engine.outbox-delivered');
+  context.metrics.outboxDelivered?.(row.topic, true);
+  await markDelivered(context.store.db, { id, attempt });
+}
+
+async function withTimeout(delivery: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the delivery took too long')), DELIVERY_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([delivery, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,113 @@
+import { CompiledQuery } from 'kysely';
+import { PgBoss } from 'pg-boss';
+import type { Db as BossDatabase } from 'pg-boss';
+import type { Store, Transaction } from '../store/index.ts';
+import type { QueuedTask } from './tables/rows.ts';
+
+/**
+ * The port over pg-boss: which task may be claimed next, by priority and due time. A job is one dispatch of a task and
+ * lives only while the task is queued: it is fetched and removed in the transaction that claims the task, so that the
+ * lease of the attempt is the only lease there is (README, "Leases").
+ */
+export interface Queue {
+  /** Adds jobs in the caller's transaction. */
+  enqueue(tx: Transaction, tasks: readonly QueuedTask[], delay?: Delay): Promise<void>;
+  /** Takes up to `limit` due jobs out of the queue, in the caller's transaction: its rollback puts them back. */
+  take(tx: Transaction, limit: number): Promise<readonly Dispatch[]>;
+  /** Removes jobs of tasks that will not be claimed. */
+  drop(tx: Transaction, jobIds: readonly string[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Dispatch {
+  readonly taskId: string;
+  readonly hasConcurrencyKey: boolean;
+}
+
+export type Delay = { readonly seconds: number } | { readonly until: Date };
+
+const SCHEMA = 'pgboss';
+const QUEUE = 'task';
+const YEAR_SECONDS = 365 * 24 * 3600;
+
+/** Creates or migrates pg-boss's schema and our queue. Call it where the migrations run, before any `openQueue`. */
+export async function installQueue(store: Store): Promise<void> {
+  const boss = new PgBoss({
+    db: { executeSql: (text, values = []) => runOnPool(store, text, values) },
+    schema: SCHEMA,
+    migrate: true,
+    createSchema: true,
+    supervise: false,
+    schedule: false,
+  });
+  boss.on('error', () => undefined);
+  await boss.start();
+  try {
+    const options = { retentionSeconds: YEAR_SECONDS, deleteAfterSeconds: 24 * 3600, retryLimit: 0 };
+    if ((await boss.getQueue(QUEUE)) === null) await boss.createQueue(QUEUE, options);
+    else await boss.updateQueue(QUEUE, options);
+  } finally {
+    await boss.stop({ graceful: false, close: false });
+  }
+}
+
+/** Opens the queue on an installed schema. pg-boss looks after its own tables; errors of that go to `onError`. */
+export async function openQueue(store: Store, onError: (error: Error) => void): Promise<Queue> {
+  const boss = new PgBoss({
+    db: { executeSql: (text, values = []) => runOnPool(store, text, values) },
+    schema: SCHEMA,
+    migrate: false,
+    createSchema: false,
+    supervise: true,
+    schedule: false,
+  });
+  boss.on('error', onError);
+  await boss.start();
+  return {
+    async enqueue(tx, tasks, delay) {
+      if (tasks.length === 0) return;
+      const startAfter = delay && ('until' in delay ? delay.until.toISOString() : delay.seconds);
+      const jobs = tasks.map((task) => ({
+        id: task.jobId,
+        priority: task.priority,
+        data: { taskId: task.taskId, hasConcurrencyKey: task.hasConcurrencyKey },
+        ...(startAfter === undefined ? {} : { startAfter }),
+      }));
+      await boss.insert(QUEUE, jobs, { db: toBossDatabase(tx) });
+    },
+    async take(tx, limit) {
+      const db = toBossDatabase(tx);
+      const jobs = await boss.fetch<Dispatch>(QUEUE, { batchSize: limit, db });
+      if (jobs.length > 0)
+        await boss.deleteJob(
+          QUEUE,
+          jobs.map((job) => job.id),
+          { db },
+        );
+      return jobs.map((job) => job.data);
+    },
+    async drop(tx, jobIds) {
+      if (jobIds.length > 0) await boss.deleteJob(QUEUE, [...jobIds], { db: toBossDatabase(tx) });
+    },
+    async stop() {
+      await boss.stop({ graceful: false, close: false });
+    },
+  };
+}
+
+/** pg-boss's own upkeep; its migrations are many statements in one text, of which the last answers. */
+async function runOnPool(store: Store, text: string, values: unknown[]): Promise<{ rows: Record<string, unknown>[] }> {
+  const result: unknown = await store.pool.query(text, values);
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return { rows: (last as { rows?: Record<string, unknown>[] } | undefined)?.rows ?? [] };
+}
+
+/** pg-boss's statements in our transaction. */
+function toBossDatabase(tx: Transaction): BossDatabase {
+  return {
+    async executeSql(text, values = []) {
+      const result = await tx.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, values));
+      return { rows: [...result.rows] };
+    },
+  };
+}

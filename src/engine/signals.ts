@@ -1,0 +1,98 @@
+import { sql } from 'kysely';
+import type { Store, Transaction } from '../store/index.ts';
+
+const CHANNEL = 'penstock_engine';
+
+/** `queue`: a task may be claimed. The others carry a run's id, or nothing. */
+export type Topic = 'queue' | 'cancel' | 'run' | 'log' | 'outbox';
+
+/**
+ * Wake-ups between the parts of one process and between processes. Speed only: a lost signal costs at most one polling
+ * interval, so they are sent after the commit, many in one statement (a NOTIFY inside a transaction would make commits
+ * queue behind each other).
+ */
+export interface Signals {
+  /** Wakes listeners here at once, and in other processes shortly after. */
+  send(topic: Topic, subject?: string): void;
+  /** Sends with the commit of a transaction that the caller owns. */
+  sendWith(tx: Transaction, topic: Topic, subject?: string): Promise<void>;
+  on(topic: Topic, listener: (subject: string) => void): () => void;
+  stop(): Promise<void>;
+}
+
+/** Opens the engine's channel. `instance` tells our own notifications from those of other processes. */
+export async function openSignals(store: Store, instance: string): Promise<Signals> {
+  const listeners = new Map<Topic, Set<(subject: string) => void>>();
+  const pending = new Set<string>();
+  let sending: Promise<void> | undefined;
+
+  const dispatch = (topic: Topic, subject: string): void => {
+    for (const listener of listeners.get(topic) ?? []) listener(subject);
+  };
+  const flush = async (): Promise<void> => {
+    // One turn of the event loop gathers what happens together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (pending.size > 0) {
+      const payloads = [...pending];
+      pending.clear();
+      await sql`select pg_notify(${CHANNEL}, payload) from unnest(${payloads}::text[]) payload`
+        .execute(store.db)
+        .catch(() => undefined);
+    }
+    sending = undefined;
+  };
+  const close = await store.listen(CHANNEL, (payload) => {
+    const [origin, topic, subject = ''] = payload.split(' ');
+    if (origin !== instance) dispatch(topic as Topic, subject);
+  });
+  return {
+    send(topic, subject = '') {
+      dispatch(topic, subject);
+      pending.add(`${instance} ${topic} ${subject}`);
+      sending ??= flush();
+    },
+    // From no instance: this process, too, hears of it only when it is committed.
+    sendWith: (tx, topic, subject = '') => store.notify(tx, CHANNEL, `- ${topic} ${subject}`),
+    on(topic, listener) {
+      const set = listeners.get(topic) ?? new Set();
+      listeners.set(topic, set.add(listener));
+      return () => set.delete(listener);
+    },
+    async stop() {
+      await close();
+      await sending;
+    },
+  };
+}
+
+/**
+ * Waits until `wake` is called or `timeoutMs` is over; a call while nobody waits makes the next wait return at once.
+ */
+export interface Waiter {
+  wake(): void;
+  wait(timeoutMs: number): Promise<void>;
+}
+
+export function createWaiter(): Waiter {
+  let resolveWait: (() => void) | undefined;
+  let isAwake = false;
+  return {
+    wake() {
+      isAwake = true;
+      resolveWait?.();
+    },
+    async wait(timeoutMs) {
+      if (!isAwake) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, timeoutMs);
+          resolveWait = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+        resolveWait = undefined;
+      }
+      isAwake = false;
+    },
+  };
+}

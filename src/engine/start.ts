@@ -1,0 +1,127 @@
+import { Failure } from '../errors.ts';
+import type { Transaction } from '../store/index.ts';
+import { newId } from '../world.ts';
+import { transact } from './context.ts';
+import type { AfterCommit, EngineContext } from './context.ts';
+import { tellObservers } from './observers.ts';
+import { findConflictingRun, insertRun } from './tables/accept.ts';
+import type { AcceptedRun } from './tables/accept.ts';
+import { toJson } from './tables/rows.ts';
+import type { RetryRule, RunPlan, StartResult, TaskPlan } from './types.ts';
+
+export const defaultRetry: RetryRule = { limit: 0, firstDelayMs: 1000, factor: 5, longestDelayMs: 300_000 };
+
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/**
+ * Accepts a run: run, tasks, queue jobs and the observers' writes in one transaction, the caller's if given. A run with
+ * the same idempotency key is answered as `existing`, a live one with the same concurrency key as `refused`.
+ */
+export async function startRun(context: EngineContext, plan: RunPlan, tx?: Transaction): Promise<StartResult> {
+  refuseBadPlan(plan);
+  if (tx === undefined) return transact(context, (commit) => acceptRun(context, plan, commit));
+  const result = await acceptRun(context, plan, { tx, effects: [] });
+  if (result.outcome === 'started') await context.signals.sendWith(tx, 'queue');
+  return result;
+}
+
+async function acceptRun(context: EngineContext, plan: RunPlan, commit: AfterCommit): Promise<StartResult> {
+  const { tx } = commit;
+  // The run in the way may end between the two statements; then the insert succeeds the next time.
+  for (;;) {
+    const rows = toRows(context, plan);
+    const accepted = await insertRun(tx, rows);
+    if (accepted === undefined) {
+      const other = await findConflictingRun(tx, plan);
+      if (other !== undefined) return { outcome: other.isSame ? 'existing' : 'refused', runId: other.id };
+      continue;
+    }
+    await context.queue.enqueue(tx, accepted.queued, plan.startAfter && { until: plan.startAfter });
+    await tellObservers(context, tx, { run: accepted.run, isAccept: true });
+    commit.effects.push(() => {
+      context.world.reach('engine.accepted');
+      context.signals.send('queue');
+    });
+    return { outcome: 'started', runId: accepted.run.id };
+  }
+}
+
+/** The rows of a plan. Tasks to skip are terminal from the start; the first phase with others is queued at once. */
+function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
+  const first = plan.phases.findIndex((phase) => phase.some((task) => !task.skip));
+  const id = newId(context.world, 'r');
+  const tasks = plan.phases.flatMap((phase, phaseNumber) =>
+    phase.map((task, position) => ({
+      id: newId(context.world, 't'),
+      phase: phaseNumber,
+      position,
+      key: task.key,
+      component: task.component,
+      state: task.skip ? 'skipped' : phaseNumber === first ? 'queued' : 'planned',
+      input: toJson(task.input),
+      timeout_ms: task.timeoutMs ?? null,
+      retry: { ...defaultRetry, ...task.retry },
+      continue_on_failure: task.continueOnFailure ?? false,
+      concurrency_key: task.concurrencyKey ?? null,
+    })),
+  );
+  const run = {
+    id,
+    project: plan.project,
+    kind: plan.kind,
+    definition: plan.definition ?? null,
+    state: first === -1 ? 'succeeded' : 'queued',
+    trigger: plan.trigger,
+    snapshot: toJson(plan.snapshot),
+    concurrency_key: plan.concurrencyKey ?? null,
+    idempotency_key: plan.idempotencyKey ?? null,
+    priority: plan.priority ?? 0,
+    parent_task_id: plan.parentTaskId ?? null,
+    created_by: plan.createdBy ?? 'system',
+    start_after: plan.startAfter?.toISOString() ?? null,
+    phase: Math.max(first, 0),
+    open_tasks: tasks.filter((task) => task.state === 'queued').length,
+  };
+  return { run, tasks };
+}
+
+function refuseBadPlan(plan: RunPlan): void {
+  const tasks = plan.phases.flat();
+  const keys = new Set<string>();
+  for (const task of tasks) {
+    if (task.key === '' || keys.has(task.key)) {
+      throw new Failure('bad_request', `every task of a run needs a key of its own; "${task.key}" is empty or double`);
+    }
+    keys.add(task.key);
+    refuseBadNumbers(task);
+  }
+  const texts = [plan.kind, plan.project, plan.definition, plan.concurrencyKey, plan.idempotencyKey, plan.createdBy];
+  for (const text of [...texts, ...tasks.flatMap((task) => [task.key, task.component, task.concurrencyKey])]) {
+    if (text?.includes('\0'))
+      throw new Failure('bad_request', 'names and keys of a run must not contain a NUL character');
+  }
+  if (plan.priority !== undefined && !isWithin(plan.priority, -1_000_000, 1_000_000)) {
+    throw new Failure('bad_request', 'the priority of a run must be a whole number between -1000000 and 1000000');
+  }
+  if (plan.startAfter !== undefined && Number.isNaN(plan.startAfter.getTime())) {
+    throw new Failure('bad_request', 'startAfter is not an instant');
+  }
+}
+
+function refuseBadNumbers(task: TaskPlan): void {
+  const { limit, firstDelayMs, factor, longestDelayMs } = { ...defaultRetry, ...task.retry };
+  const delaysAreGood = [firstDelayMs, longestDelayMs].every((delay) => delay >= 0 && delay <= LONGEST_DELAY_MS);
+  if (!isWithin(limit, 0, 1000) || !delaysAreGood || !(factor >= 1 && factor <= 1000)) {
+    throw new Failure('bad_request', `the retry rule of task "${task.key}" is out of range`);
+  }
+  if (task.timeoutMs !== undefined && !isWithin(task.timeoutMs, 1, Number.MAX_SAFE_INTEGER)) {
+    throw new Failure(
+      'bad_request',
+      `the timeout of task "${task.key}" must be a whole number of milliseconds above 0`,
+    );
+  }
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}

@@ -1,0 +1,67 @@
+import { sql } from 'kysely';
+import type { Transaction } from '../../store/index.ts';
+import type { QueuedTask, RunRow } from './rows.ts';
+
+/** Columns by name. What goes to a `json` column is given as JSON text: unwrapping a nested one refuses \\u0000. */
+export interface AcceptedRun {
+  readonly run: Readonly<Record<string, unknown>>;
+  readonly tasks: readonly Readonly<Record<string, unknown>>[];
+}
+
+/**
+ * Writes a run and its tasks, unless a run with the same idempotency key, or a live one with the same concurrency key,
+ * exists: then undefined. Answers the run and the tasks that are queued at once.
+ */
+export async function insertRun(
+  tx: Transaction,
+  accepted: AcceptedRun,
+): Promise<{ run: RunRow; queued: readonly QueuedTask[] } | undefined> {
+  const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`
+    with given as (
+      select * from json_to_record(${JSON.stringify(accepted.run)}::json) as x (
+        id text, project text, kind text, definition text, state text, trigger text, snapshot text,
+        concurrency_key text, idempotency_key text, priority integer, parent_task_id text, created_by text,
+        start_after timestamptz, phase integer, open_tasks integer)
+    ), made as (
+      insert into run (id, project, kind, definition, state, trigger, snapshot, concurrency_key, idempotency_key,
+        priority, parent_task_id, created_by, start_after, phase, open_tasks, started_at, ended_at)
+      select id, project, kind, definition, state, trigger, snapshot::json, concurrency_key, idempotency_key,
+        priority, parent_task_id, created_by, start_after, phase, open_tasks,
+        case when open_tasks = 0 then now() end, case when open_tasks = 0 then now() end
+      from given
+      on conflict do nothing
+      returning *
+    ), tasks as (
+      insert into task (id, run_id, phase, position, key, component, state, input, timeout_ms, retry,
+        continue_on_failure, concurrency_key, priority, job_id, queued_at)
+      select x.id, made.id, x.phase, x.position, x.key, x.component, x.state, x.input::json, x.timeout_ms, x.retry,
+        x.continue_on_failure, x.concurrency_key, made.priority,
+        case when x.state = 'queued' then gen_random_uuid() end,
+        case when x.state = 'queued' then greatest(now(), made.start_after) end
+      from made, json_to_recordset(${JSON.stringify(accepted.tasks)}::json) as x (
+        id text, phase integer, position integer, key text, component text, state text, input text,
+        timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text)
+      returning id, job_id, state, priority, position, concurrency_key
+    )
+    select row_to_json(made) as run, (
+      select json_agg(json_build_object('taskId', tasks.id, 'jobId', tasks.job_id, 'priority', tasks.priority,
+        'hasConcurrencyKey', tasks.concurrency_key is not null) order by position)
+      from tasks where state = 'queued') as queued
+    from made`.execute(tx);
+  const row = rows[0];
+  return row && { run: row.run, queued: row.queued ?? [] };
+}
+
+/** The run that stands in the way of a new one: the one with the same idempotency key, else the live one. */
+export async function findConflictingRun(
+  tx: Transaction,
+  keys: { idempotencyKey?: string | undefined; concurrencyKey?: string | undefined },
+): Promise<{ id: string; isSame: boolean } | undefined> {
+  const { rows } = await sql<{ id: string; isSame: boolean }>`
+    select id, coalesce(idempotency_key = ${keys.idempotencyKey ?? null}, false) as "isSame"
+    from run
+    where idempotency_key = ${keys.idempotencyKey ?? null}
+      or (concurrency_key = ${keys.concurrencyKey ?? null} and state in ('planned', 'queued', 'running'))
+    order by 2 desc limit 1`.execute(tx);
+  return rows[0];
+}

@@ -1,0 +1,57 @@
+import { sql } from 'kysely';
+import type { Queryable } from '../../store/index.ts';
+import type { RunQuery } from '../types.ts';
+import type { RunRow, TaskRow } from './rows.ts';
+
+/** One run by its id. */
+export async function readRun(db: Queryable, runId: string): Promise<RunRow | undefined> {
+  const { rows } = await sql<{ run: RunRow }>`
+    select row_to_json(run) as run from run where id = ${runId}`.execute(db);
+  return rows[0]?.run;
+}
+
+/** Runs, newest first, and how many there are without paging. */
+export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: readonly RunRow[]; total: number }> {
+  const conditions = [
+    query.project === undefined ? undefined : sql`project = ${query.project}`,
+    query.definition === undefined ? undefined : sql`definition = ${query.definition}`,
+    query.kind === undefined ? undefined : sql`kind = ${query.kind}`,
+    query.states === undefined ? undefined : sql`state = any(${query.states})`,
+  ].filter((condition) => condition !== undefined);
+  const where = conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
+  const { rows } = await sql<{ runs: RunRow[] | null; total: number }>`
+    select (select json_agg(row_to_json(page)) from (
+        select * from run where ${where} order by queued_at desc, id desc
+        limit ${query.limit} offset ${query.offset}) page) as runs,
+      (select count(*)::float8 from run where ${where}) as total`.execute(db);
+  return { runs: rows[0]?.runs ?? [], total: rows[0]?.total ?? 0 };
+}
+
+/** The tasks of a run in the order of its plan. */
+export async function listTasks(db: Queryable, runId: string): Promise<readonly TaskRow[]> {
+  const { rows } = await sql<{ task: TaskRow }>`
+    select row_to_json(task) as task from task where run_id = ${runId} order by phase, position`.execute(db);
+  return rows.map((row) => row.task);
+}
+
+/** One task by its id. */
+export async function readTask(db: Queryable, taskId: string): Promise<TaskRow | undefined> {
+  const { rows } = await sql<{ task: TaskRow }>`
+    select row_to_json(task) as task from task where id = ${taskId}`.execute(db);
+  return rows[0]?.task;
+}
+
+export interface CallbackTask {
+  readonly task: TaskRow;
+  /** The attempt that waits is still the task's newest, and open. */
+  readonly isWaiting: boolean;
+}
+
+/** The task of a one-time callback key, by the key's hash. */
+export async function findCallbackTask(db: Queryable, callbackHash: string): Promise<CallbackTask | undefined> {
+  const { rows } = await sql<CallbackTask>`
+    select row_to_json(task) as task,
+      attempt.ended_at is null and task.state = 'running' and task.fence = attempt.fence as "isWaiting"
+    from attempt join task on task.id = attempt.task_id where attempt.callback_hash = ${callbackHash}`.execute(db);
+  return rows[0];
+}

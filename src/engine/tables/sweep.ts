@@ -1,0 +1,70 @@
+import { sql } from 'kysely';
+import type { Queryable, Transaction } from '../../store/index.ts';
+import type { QueuedTask, TaskRow } from './rows.ts';
+
+export interface OverdueAttempt {
+  readonly task: TaskRow;
+  readonly worker: string;
+}
+
+/** Open attempts whose lease is over. */
+export async function findLostLeases(db: Queryable, limit: number): Promise<readonly OverdueAttempt[]> {
+  const { rows } = await sql<OverdueAttempt>`
+    select row_to_json(task) as task, attempt.worker
+    from attempt join task on task.id = attempt.task_id and task.fence = attempt.fence
+    where attempt.ended_at is null and attempt.lease_until < clock_timestamp() and task.state = 'running'
+    order by attempt.lease_until limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** Waiting attempts whose deadline is over. */
+export async function findOverdueCallbacks(db: Queryable, limit: number): Promise<readonly OverdueAttempt[]> {
+  const { rows } = await sql<OverdueAttempt>`
+    select row_to_json(task) as task, attempt.worker
+    from attempt join task on task.id = attempt.task_id and task.fence = attempt.fence
+    where attempt.ended_at is null and attempt.deadline_at < clock_timestamp() and task.state = 'running'
+    order by attempt.deadline_at limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** Whether the lease or the deadline of this attempt is over still; asked with the run locked. */
+export async function isOverdue(tx: Transaction, attempt: { taskId: string; number: number }): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from attempt where task_id = ${attempt.taskId} and number = ${attempt.number} and ended_at is null
+      and coalesce(lease_until, deadline_at) < clock_timestamp()`.execute(tx);
+  return rows.length > 0;
+}
+
+/** Removes runs that ended more than `days` ago, with tasks, attempts and logs; answers how many. */
+export async function removeOldRuns(db: Queryable, order: { days: number; limit: number }): Promise<number> {
+  const { rows } = await sql`
+    delete from run where id in (
+      select id from run where ended_at < now() - make_interval(days => ${order.days})
+      order by ended_at limit ${order.limit} for update skip locked)
+    returning 1`.execute(db);
+  return rows.length;
+}
+
+/** Due tasks that nobody has claimed: how many, and how long the oldest waits. */
+export async function measureQueue(db: Queryable): Promise<{ depth: number; oldestMs: number }> {
+  const { rows } = await sql<{ depth: number; oldestMs: number }>`
+    select count(*)::float8 as depth,
+      coalesce(extract(epoch from now() - min(queued_at)) * 1000, 0)::float8 as "oldestMs"
+    from task where state = 'queued' and queued_at <= now()`.execute(db);
+  return rows[0] ?? { depth: 0, oldestMs: 0 };
+}
+
+/**
+ * Gives a new job to queued tasks that have been due for a while and whose job is not in the queue: after a restore of
+ * our tables without pg-boss's, for example.
+ */
+export async function renewMissingJobs(tx: Transaction, limit: number): Promise<readonly QueuedTask[]> {
+  const { rows } = await sql<QueuedTask>`
+    update task set job_id = gen_random_uuid() where id in (
+      select id from task where state = 'queued' and queued_at < now() - interval '30 seconds'
+        and not exists (select 1 from pgboss.job where job.name = 'task' and job.id = task.job_id)
+      order by queued_at limit ${limit} for update skip locked)
+    returning id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey"
+  `.execute(tx);
+  return rows;
+}
