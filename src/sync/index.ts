@@ -8,6 +8,7 @@ export { jobIdOf, jobKey } from './definitions/run-plans.ts';
 export { loadState, saveState } from './definitions/state.ts';
 export type { Connections } from './definitions/connections.ts';
 export type { JobGauge } from './definitions/gauges.ts';
+export type { ProjectSettings } from './definitions/settings.ts';
 export type { JobRuns } from './definitions/job-runs.ts';
 export type { Jobs } from './definitions/jobs.ts';
 export type { ConfigAsk } from './definitions/resolve.ts';
@@ -21,6 +22,7 @@ export type {
   JobEnd,
   JobEndInput,
   JobInput,
+  JobQuery,
   JobSchedule,
   JobSummary,
   JobView,

@@ -1,12 +1,5 @@
 import { Failure } from '../../errors.ts';
-import {
-  addConnection,
-  auditConnection,
-  checkConnection,
-  nameTaken,
-
-  replaceConnection,
-} from './connection-writes.ts';
+import { addConnection, auditConnection, checkConnection, nameTaken, replaceConnection } from './connection-writes.ts';
 import { lastRunOf } from './last-run.ts';
 import * as rows from './tables/connections.ts';
 import type { ConnectionRow } from './tables/connections.ts';
@@ -98,20 +91,22 @@ async function withJobs(
   kind: ConnectionKind,
   items: readonly ConnectionRow[],
 ): Promise<ConnectionItem[]> {
-  const jobs = await listJobsAt(rooms.store.db, kind, items.map((row) => Number(row.id)));
+  const jobs = await listJobsAt(
+    rooms.store.db,
+    kind,
+    items.map((row) => Number(row.id)),
+  );
   const byConnection = Map.groupBy(jobs, (job) => job.connection_id);
   return items.map((row) => ({
     ...viewOf(row),
-    jobs: (byConnection.get(row.id) ?? []).map(
-      (job): JobSummary => ({
-        id: Number(job.id),
-        name: job.name,
-        active: job.active,
-        otherName: job.other_name,
-        otherType: job.other_type,
-        lastRun: lastRunOf(job),
-      }),
-    ),
+    jobs: (byConnection.get(row.id) ?? []).map((job): JobSummary => ({
+      id: Number(job.id),
+      name: job.name,
+      active: job.active,
+      otherName: job.other_name,
+      otherType: job.other_type,
+      lastRun: lastRunOf(job),
+    })),
   }));
 }
 
@@ -135,4 +130,3 @@ function found(row: ConnectionRow | undefined, kind: ConnectionKind): Connection
   if (row === undefined) throw new Failure('not_found', `no such ${kind}`);
   return row;
 }
-

@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import { isObject, parseJson } from './json.ts';
+import { checkStorable, isObject, parseJson } from './json.ts';
 import type { FormText, JsonForm } from './types.ts';
 
 export interface ReadForm extends FormText {
@@ -24,7 +24,9 @@ export function readForm(sent: unknown, field: string): ReadForm {
 
 function readEither(sent: unknown, field: string): ReadForm {
   if (typeof sent === 'string') return { form: 'string', text: sent, value: parseJson(sent, field) };
-  return { form: 'object', text: JSON.stringify(sent) ?? 'null', value: sent };
+  const text = JSON.stringify(sent) ?? 'null';
+  checkStorable(sent, text, field);
+  return { form: 'object', text, value: sent };
 }
 
 /** A stored value in the form it was written, or in the form that is asked for. */

@@ -129,9 +129,18 @@ export async function startClear(
   await rooms.access.audit(tx, entryOf(scope, 'clear destination of job', id));
 }
 
-async function recoverClear(rooms: DefinitionRooms, tx: Transaction, { scope, id }: Ask): Promise<'started' | 'skipped'> {
+async function recoverClear(
+  rooms: DefinitionRooms,
+  tx: Transaction,
+  { scope, id }: Ask,
+): Promise<'started' | 'skipped'> {
   const row = found(await lockJob(tx, scope.project, id));
-  if (row.last_run_type !== 'clear' || row.last_run_id === null || row.last_run_state === 'succeeded' || busyWith(row)) {
+  if (
+    row.last_run_type !== 'clear' ||
+    row.last_run_id === null ||
+    row.last_run_state === 'succeeded' ||
+    busyWith(row)
+  ) {
     return 'skipped';
   }
   const run = await rooms.engine.get(row.last_run_id);

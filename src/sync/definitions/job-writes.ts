@@ -116,7 +116,11 @@ export async function replaceJob(
 
 function changesRun(
   row: JobRow,
-  { source, destination, job }: { readonly source: PlacedEnd; readonly destination: PlacedEnd; readonly job: CheckedJob },
+  {
+    source,
+    destination,
+    job,
+  }: { readonly source: PlacedEnd; readonly destination: PlacedEnd; readonly job: CheckedJob },
 ): boolean {
   if (source.changed || destination.changed) return true;
   if (source.id !== Number(row.source_id) || destination.id !== Number(row.destination_id)) return true;

@@ -4,7 +4,11 @@ const DEEPEST = 200;
 /** Numbers that a double may not hold: many digits, or a large exponent. Only then the slow, exact way is taken. */
 const SUSPICIOUS = /[\d.]{16}|\d[eE]\+?\d{2}/;
 
-type Reviver = (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown;
+interface Source {
+  /** The number as it was written; absent for objects and arrays. */
+  readonly source?: string;
+}
+type Reviver = (key: string, value: unknown, context: Source) => unknown;
 const exactJson = JSON as unknown as { parse(text: string, reviver: Reviver): unknown; rawJSON(text: string): unknown };
 
 /**
@@ -15,10 +19,18 @@ const exactJson = JSON as unknown as { parse(text: string, reviver: Reviver): un
 export function parseJson(text: string, what: string): unknown {
   if (tooDeep(text)) throw new Failure('bad_request', `${what} is nested deeper than ${DEEPEST} levels`);
   const value = parse(text, what);
-  if (mayHoldBadText(text) && holdsBadText(value)) {
-    throw new Failure('bad_request', `${what} holds characters that cannot be stored (NUL or half of a surrogate pair)`);
-  }
+  checkStorable(value, text, what);
   return value;
+}
+
+/** Refuses a value, whose JSON text is `text`, that holds NUL or half of a surrogate pair in any string or key. */
+export function checkStorable(value: unknown, text: string, what: string): void {
+  if (mayHoldBadText(text) && holdsBadText(value)) {
+    throw new Failure(
+      'bad_request',
+      `${what} holds characters that cannot be stored (NUL or half of a surrogate pair)`,
+    );
+  }
 }
 
 function parse(text: string, what: string): unknown {
@@ -30,7 +42,7 @@ function parse(text: string, what: string): unknown {
   }
 }
 
-function keepNumber(this: unknown, _key: string, value: unknown, context: { readonly source?: string }): unknown {
+function keepNumber(_key: string, value: unknown, context: Source): unknown {
   if (typeof value !== 'number' || context.source === undefined) return value;
   if (Number.isSafeInteger(value) || String(value) === context.source) return value;
   return exactJson.rawJSON(context.source);

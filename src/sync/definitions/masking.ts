@@ -9,7 +9,7 @@ type Json = Record<string, unknown>;
 
 const SECRET_WORDS =
   /password|passwd|passphrase|secret|privatekey|clientkey|token|credential|sasljaasconfig|serviceaccount|authorization|apikey/;
-const URL_PASSWORD = /^((?:[a-z][a-z0-9+.-]*:)+\/\/[^\s:@/?#]*:)([^\s/?#]+)(@)/i;
+const URL_PASSWORD = /^((?:[a-z][a-z0-9+.-]*:)+\/\/[^\s:@/?#]*:)([^\s/?#]+)@/i;
 const QUERY_PASSWORD = /([?&;](?:password|passwd|pwd|secret|token|access_token)=)([^&;\s]+)/gi;
 
 /** A copy of the config in which every non-empty secret is the mask. */
@@ -51,7 +51,7 @@ function maskValue(value: unknown, schemas: readonly Schema[]): unknown {
 }
 
 function maskUrl(text: string): string {
-  return text.replace(URL_PASSWORD, `$1${MASK}$3`).replace(QUERY_PASSWORD, `$1${MASK}`);
+  return text.replace(URL_PASSWORD, `$1${MASK}@`).replace(QUERY_PASSWORD, `$1${MASK}`);
 }
 
 interface Place {
@@ -65,7 +65,11 @@ function resolveObject(value: Json, place: Place): Json {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       const schemas = propertySchemas(place.schemas, key);
-      const below = { stored: Object.hasOwn(stored, key) ? stored[key] : undefined, schemas, path: `${place.path}.${key}` };
+      const below = {
+        stored: Object.hasOwn(stored, key) ? stored[key] : undefined,
+        schemas,
+        path: `${place.path}.${key}`,
+      };
       if (inner !== MASK || !isSecret(key, inner, schemas)) return [key, resolveValue(inner, below)];
       if (below.stored === undefined) throw nothingStored(below.path);
       return [key, below.stored];
@@ -92,9 +96,9 @@ function resolveUrl(text: string, place: Place): string {
   const query = [...stored.matchAll(QUERY_PASSWORD)].map((match) => match[2] ?? '');
   const inPath = URL_PASSWORD.exec(stored)?.[2];
   return text
-    .replace(URL_PASSWORD, (_all, head: string, _mask, tail: string) => {
+    .replace(URL_PASSWORD, (_all, head: string) => {
       if (inPath === undefined) throw nothingStored(place.path);
-      return `${head}${inPath}${tail}`;
+      return `${head}${inPath}@`;
     })
     .replace(QUERY_PASSWORD, (_all, head: string) => {
       const secret = query.shift();
@@ -119,7 +123,8 @@ function propertySchemas(schemas: readonly Schema[], key: string): Schema[] {
   const found: Schema[] = [];
   for (const schema of schemas.flatMap(alternatives)) {
     const properties = schema['properties'];
-    if (isObject(properties) && Object.hasOwn(properties, key) && isObject(properties[key])) found.push(properties[key]);
+    if (isObject(properties) && Object.hasOwn(properties, key) && isObject(properties[key]))
+      found.push(properties[key]);
   }
   return found;
 }

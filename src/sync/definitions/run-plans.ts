@@ -45,7 +45,9 @@ export function catalogOf(row: JobRow): Catalog {
 async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
   const { row, kind, trigger, by, catalog, clearStreams } = work;
   const id = Number(row.id);
-  const advanced = (row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {}) as AdvancedSettings;
+  const advanced = (
+    row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {}
+  ) as AdvancedSettings;
   const snapshot: SyncSnapshot = {
     project: row.project,
     jobId: id,

@@ -1,4 +1,5 @@
 import { Failure } from '../../errors.ts';
+import { isStorable } from './json.ts';
 import { findSettings, putSettings } from './tables/settings.ts';
 import type { DefinitionRooms, Scope } from './types.ts';
 
@@ -36,6 +37,10 @@ export function createSettings(rooms: DefinitionRooms): SettingsDesk {
 
 function checkUrl(text: string): void {
   if (text === '') return;
-  const fits = text.length <= 2000 && URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
+  const fits =
+    text.length <= 2000 &&
+    isStorable(text) &&
+    URL.canParse(text) &&
+    ['http:', 'https:'].includes(new URL(text).protocol);
   if (!fits) throw new Failure('bad_request', 'webhook_alert_url must be an http or https URL, or empty');
 }

@@ -53,7 +53,12 @@ export function createTrials(rooms: DefinitionRooms, prober: Prober): Trials {
       const target = await resolveConfig(rooms, ask);
       const stored = job && storedCatalog(job.streams_config);
       const prefix = ask.jobName ?? job?.name ?? '';
-      return prober.discover({ ...target, prefix, ...(stored && { stored }), ...(ask.threads && { threads: ask.threads }) });
+      return prober.discover({
+        ...target,
+        prefix,
+        ...(stored && { stored }),
+        ...(ask.threads && { threads: ask.threads }),
+      });
     },
   };
 }

@@ -72,15 +72,15 @@ export async function markConnectionDeleted(queryable: Queryable, id: number, by
 }
 
 /** Live rows, newest change first. */
-export async function listConnections(
-  queryable: Queryable,
-  key: ConnectionKey & Paging,
-): Promise<Page<ConnectionRow>> {
+export async function listConnections(queryable: Queryable, key: ConnectionKey & Paging): Promise<Page<ConnectionRow>> {
   let query = live(queryable, key).orderBy('updated_at', 'desc').orderBy('id', 'desc').offset(key.offset);
   if (key.limit !== undefined) query = query.limit(key.limit);
   const items = await query.execute();
   if (key.limit === undefined && key.offset === 0) return { items, total: items.length };
-  const counted = await live(queryable, key).clearSelect().select(sql<string>`count(*)`.as('total')).executeTakeFirst();
+  const counted = await live(queryable, key)
+    .clearSelect()
+    .select(sql<string>`count(*)`.as('total'))
+    .executeTakeFirst();
   return { items, total: Number(counted?.total ?? 0) };
 }
 

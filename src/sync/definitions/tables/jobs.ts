@@ -104,7 +104,11 @@ export async function setJobState(queryable: Queryable, id: number, state: strin
 }
 
 export async function findJobState(queryable: Queryable, id: number): Promise<string | undefined> {
-  const row = await tablesOf(queryable).selectFrom('job').select('state').where('id', '=', String(id)).executeTakeFirst();
+  const row = await tablesOf(queryable)
+    .selectFrom('job')
+    .select('state')
+    .where('id', '=', String(id))
+    .executeTakeFirst();
   return row?.state;
 }
 
@@ -180,7 +184,8 @@ function joined(queryable: Queryable, query: JobQuery & { readonly project: stri
 /** Live jobs at the given connections, with the name and type of their other end. */
 export async function listJobsAt(queryable: Queryable, kind: ConnectionKind, ids: readonly number[]) {
   if (ids.length === 0) return [];
-  const [near, far] = kind === 'source' ? (['source_id', 'destination_id'] as const) : (['destination_id', 'source_id'] as const);
+  const [near, far] =
+    kind === 'source' ? (['source_id', 'destination_id'] as const) : (['destination_id', 'source_id'] as const);
   return tablesOf(queryable)
     .selectFrom('job')
     .innerJoin('connection as other', 'other.id', `job.${far}`)

@@ -1,0 +1,55 @@
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import type { Sync } from '../../sync/index.ts';
+import type { SyncProgress } from '../../sync/index.ts';
+import type { Call, FaceRooms } from './route.ts';
+import { tarEnd, tarHeader, tarPadding } from './tar.ts';
+import { showStats } from './translate.ts';
+
+/** Sends log, state and statistics of a run as a gzipped tar, in bounded memory. */
+export async function sendDownload(rooms: FaceRooms, call: Call<unknown>, runId: string): Promise<void> {
+  const { sync, world } = rooms;
+  const { project } = call.scope();
+  const id = call.id();
+  const run = await sync.runs.get(project, id, runId);
+  // Asked for its page only to learn whether the log is still kept.
+  await sync.runs.readLog(project, id, { runId, cursor: -1, limit: 1, direction: 'older' });
+  const state = JSON.stringify(await sync.jobs.state(project, id), null, 2);
+  const stats = JSON.stringify(showStats((run.progress as Partial<SyncProgress> | null) ?? {}), null, 2);
+  const time = world.now();
+  const stamp = time.toISOString().slice(0, 19).replaceAll(/[:T]/g, '-');
+  const archive = packRun({ runs: sync.runs, runId, time, texts: { 'state.json': state, 'stats.json': stats } });
+  call.reply
+    .header('content-type', 'application/gzip')
+    .header('content-disposition', `attachment; filename="job-${id}-logs-${stamp}.tar.gz"`);
+  await call.reply.send(Readable.from(archive, { objectMode: false }).pipe(createGzip()));
+}
+
+interface Pack {
+  readonly runs: Sync['runs'];
+  readonly runId: string;
+  readonly time: Date;
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+async function* packRun({ runs, runId, time, texts }: Pack): AsyncGenerator<Buffer> {
+  // A tar entry says its size first: the log is read twice, the second time up to what was counted.
+  let size = 0;
+  for await (const piece of runs.streamLog(runId)) size += Buffer.byteLength(piece);
+  yield tarHeader({ name: 'logs/olake.log', size, time });
+  let left = size;
+  for await (const piece of runs.streamLog(runId)) {
+    const bytes = Buffer.from(piece).subarray(0, left);
+    left -= bytes.length;
+    yield bytes;
+    if (left === 0) break;
+  }
+  // Less than counted only when the log was removed meanwhile; the archive stays well-formed.
+  for (; left > 0; left -= Math.min(left, 65_536)) yield Buffer.alloc(Math.min(left, 65_536), 10);
+  yield tarPadding(size);
+  for (const [name, text] of Object.entries(texts)) {
+    const bytes = Buffer.from(text);
+    yield Buffer.concat([tarHeader({ name, size: bytes.length, time }), bytes, tarPadding(bytes.length)]);
+  }
+  yield tarEnd;
+}

@@ -1,0 +1,67 @@
+import { clientAddress } from '../../../http/index.ts';
+import { LoginBody, SignupBody } from '../contract.ts';
+import { route, type FaceRooms, type Route } from '../route.ts';
+import { roleWord } from '../translate.ts';
+
+/** Signing in, up and out. */
+export function sessionRoutes({ access, guard, config, version }: FaceRooms): Route[] {
+  return [
+    route({
+      methods: ['POST'],
+      paths: ['/login'],
+      role: 'open',
+      summary: 'Sign in: a session cookie, and a token that dies with the session',
+      body: LoginBody,
+      async handle({ request, reply, body }) {
+        const { username, password } = body;
+        const signed = await access.signIn({ username, password, address: clientAddress(request, config) });
+        reply.header('set-cookie', guard.sessionCookie(request, signed.cookie, signed.maxAgeSeconds));
+        const { principal, token } = signed;
+        return {
+          message: 'login successful',
+          data: { username: principal.username, role: roleWord(principal.role), token },
+        };
+      },
+    }),
+    route({
+      methods: ['POST'],
+      paths: ['/signup'],
+      role: 'open',
+      summary: 'Create an account for oneself, where the operator allows it',
+      body: SignupBody,
+      async handle({ body }) {
+        const { email, username, password } = body;
+        const user = await access.signUp({ email, username, password });
+        return { message: 'user registered successfully', data: { email: user.email, username: user.username } };
+      },
+    }),
+    route({
+      methods: ['GET'],
+      paths: ['/auth', '/auth/check'],
+      role: 'viewer',
+      summary: 'Who am I',
+      async handle(call) {
+        const { username, role } = call.principal();
+        return { message: 'authenticated', data: { username, role: roleWord(role) } };
+      },
+    }),
+    route({
+      methods: ['POST'],
+      paths: ['/logout'],
+      role: 'open',
+      summary: 'End the session and its token',
+      async handle({ request, reply }) {
+        for (const cookie of guard.cookiesOf(request)) await access.signOut(cookie);
+        reply.header('set-cookie', guard.sessionCookie(request, '', 0));
+        return { message: 'logged out', data: null };
+      },
+    }),
+    route({
+      methods: ['GET'],
+      paths: ['/telemetry-id'],
+      role: 'open',
+      summary: 'No telemetry is sent',
+      handle: async () => ({ message: 'ok', data: { user_id: '', version } }),
+    }),
+  ];
+}

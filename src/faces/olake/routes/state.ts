@@ -1,0 +1,76 @@
+import type { FastifyInstance } from 'fastify';
+import { parseJson } from '../../../sync/index.ts';
+import { DifferenceBody, StateBody, StateFileBody } from '../contract.ts';
+import { addRoutes, route, type FaceRooms, type Route } from '../route.ts';
+
+const JOB = '/api/v1/project/:projectid/jobs/:id';
+
+/** What a re-discovery changes for the tables of a job. */
+export function differenceRoute({ sync }: FaceRooms): Route {
+  return route({
+    methods: ['POST'],
+    paths: [`${JOB}/stream-difference`, `${JOB}/difference-streams`],
+    role: 'viewer',
+    summary: 'Streams whose tables must be cleared before the job may run with these streams',
+    body: DifferenceBody,
+    async handle(call) {
+      const sent = call.body.updated_streams_config;
+      const difference = await sync.jobs.difference(call.scope().project, call.id(), sent);
+      return { message: 'ok', data: { difference_streams: difference } };
+    },
+  });
+}
+
+/** The state file of a job. Its bodies are parsed so that numbers beyond 2^53 come through unchanged. */
+export function addStateRoutes(app: FastifyInstance, rooms: FaceRooms): void {
+  void app.register(async (scope) => {
+    const bodyLimit = rooms.config.httpMaxBodyBytes;
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit }, (_request, text, done) => {
+      try {
+        done(null, text === '' ? undefined : parseJson(text as string, 'The request body'));
+      } catch (error) {
+        done(error as Error);
+      }
+    });
+    addRoutes(scope, stateRoutes(rooms), rooms.guard);
+  });
+}
+
+function stateRoutes({ sync }: FaceRooms): Route[] {
+  return [
+    route({
+      methods: ['GET'],
+      paths: [`${JOB}/state`],
+      role: 'viewer',
+      summary: 'The state file of a job',
+      async handle(call) {
+        return { message: 'ok', data: { state: await sync.jobs.state(call.scope().project, call.id()) } };
+      },
+    }),
+    route({
+      methods: ['PUT'],
+      paths: [`${JOB}/state`],
+      role: 'editor',
+      summary: 'Replace the state file of a job that is not running',
+      body: StateBody,
+      async handle(call) {
+        const { state } = call.body;
+        await sync.jobs.putState(call.scope(), call.id(), state);
+        return { message: 'state updated successfully', data: { state } };
+      },
+    }),
+    route({
+      methods: ['PUT'],
+      paths: ['/internal/project/:projectid/jobs/:id/statefile'],
+      role: 'editor',
+      summary: 'Replace the state file of a job that is not running',
+      body: StateFileBody,
+      async handle(call) {
+        const { state_file: state } = call.body;
+        await sync.jobs.putState(call.scope(), call.id(), state);
+        return { message: 'state updated successfully', data: { state } };
+      },
+    }),
+  ];
+}

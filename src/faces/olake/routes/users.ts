@@ -1,0 +1,60 @@
+import { NewUserBody, UserChangeBody } from '../contract.ts';
+import { route, type FaceRooms, type Route } from '../route.ts';
+import { roleOf, showUser } from '../translate.ts';
+
+const PATH = '/api/v1/users';
+
+/** The accounts; for administrators. */
+export function userRoutes({ access }: FaceRooms): Route[] {
+  return [
+    route({
+      methods: ['GET'],
+      paths: [PATH],
+      role: 'admin',
+      summary: 'List the users',
+      async handle(call) {
+        const { users, total } = await access.listUsers(call.paging());
+        return { message: 'users listed', data: users.map(showUser), total };
+      },
+    }),
+    route({
+      methods: ['POST'],
+      paths: [PATH],
+      role: 'admin',
+      summary: 'Create a user',
+      body: NewUserBody,
+      async handle({ body }) {
+        const { username, email, password, role } = body;
+        const user = await access.createUser({ username, email, password, role: roleOf(role) });
+        return { message: 'user created successfully', data: showUser(user) };
+      },
+    }),
+    route({
+      methods: ['PUT'],
+      paths: [`${PATH}/:id`],
+      role: 'admin',
+      summary: 'Change a user',
+      body: UserChangeBody,
+      async handle(call) {
+        const { username, email, password, role } = call.body;
+        const user = await access.updateUser(call.id(), {
+          ...(username !== undefined && { username }),
+          ...(email !== undefined && { email }),
+          ...(password !== undefined && { password }),
+          ...(role !== undefined && { role: roleOf(role) }),
+        });
+        return { message: 'user updated successfully', data: showUser(user) };
+      },
+    }),
+    route({
+      methods: ['DELETE'],
+      paths: [`${PATH}/:id`],
+      role: 'admin',
+      summary: 'Delete a user; its sessions and tokens end at once',
+      async handle(call) {
+        const { username } = await access.deleteUser(call.id());
+        return { message: 'user deleted successfully', data: { username } };
+      },
+    }),
+  ];
+}
