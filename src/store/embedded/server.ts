@@ -94,20 +94,20 @@ export async function shutDown(postmaster: Postmaster, clusterDir: string, progr
     await promisify(execFile)(programs.pgCtl, ['stop', '-D', clusterDir, '-m', 'fast', '-w']);
     return;
   }
-  signal(postmaster.pid, 'SIGINT');
+  sendSignal(postmaster.pid, 'SIGINT');
   const deadline = performance.now() + STOP_WITHIN_MS;
   let urged = false;
   while (isAlive(postmaster.pid)) {
     if (!urged && performance.now() > deadline) {
       urged = true;
       // Recovers from its log at the next start; nothing committed is lost.
-      signal(postmaster.pid, 'SIGQUIT');
+      sendSignal(postmaster.pid, 'SIGQUIT');
     }
     await delay(5);
   }
 }
 
-export function signal(pid: number, name: NodeJS.Signals): void {
+export function sendSignal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../errors.ts';
+import { createWorld } from '../../world.ts';
+import type { World } from '../../world.ts';
 import { addressOf, ensureDatabase, freePort, tcpAddressOf } from './address.ts';
 import { preparePrograms } from './binaries.ts';
 import type { Programs } from './binaries.ts';
@@ -9,7 +11,7 @@ import type { Layout } from './layout.ts';
 import { takeOwnership } from './ownership.ts';
 import { readPostmaster, runsHere } from './postmaster.ts';
 import type { Postmaster } from './postmaster.ts';
-import { launch, shutDown, signal } from './server.ts';
+import { launch, sendSignal, shutDown } from './server.ts';
 import { serverArguments } from './settings.ts';
 import { supervise } from './supervise.ts';
 import type { EmbeddedOptions, EmbeddedPostgres } from './types.ts';
@@ -23,10 +25,11 @@ const SOCKET_PORT = 5432;
  * it cannot run here and `unreachable` when it does not start.
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const layout = await prepareLayout(options.dataDir, options.world);
-  const release = await takeOwnership(layout.dataDir, options.world);
+  const world = options.world ?? createWorld();
+  const layout = await prepareLayout(options.dataDir, world);
+  const release = await takeOwnership(layout.dataDir, world);
   try {
-    return await startOwned(options, layout, release);
+    return await startOwned({ ...options, world }, layout, release);
   } catch (error) {
     await release();
     throw error;
@@ -34,7 +37,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
 }
 
 async function startOwned(
-  options: EmbeddedOptions,
+  options: EmbeddedOptions & { world: World },
   layout: Layout,
   release: () => Promise<void>,
 ): Promise<EmbeddedPostgres> {
@@ -51,8 +54,7 @@ async function startOwned(
   const server = supervise(postmaster, { start, log: options.log, active: options.supervise ?? true });
   let left = false;
   return {
-    url,
-    tcpUrl: overTcp ? await tcpAddressOf(layout, port) : null,
+    url: overTcp ? await tcpAddressOf(layout, port) : url,
     socketDir: layout.socketDir,
     clusterDir: layout.clusterDir,
     port,
@@ -69,7 +71,7 @@ async function startOwned(
       await server.settle();
       await release();
     },
-    kill: () => signal(server.current().pid, 'SIGKILL'),
+    kill: () => sendSignal(server.current().pid, 'SIGKILL'),
   };
 }
 

