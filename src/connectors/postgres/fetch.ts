@@ -2,7 +2,7 @@ import type { SampledRow } from '../kit/index.ts';
 import { canonicalOfText } from './canonical.ts';
 import type { Query, Relation } from './catalog.ts';
 import { columnOf, comparable, quoteRelation, quoteText } from './select.ts';
-import type { ChosenColumn } from './session.ts';
+import type { ChosenColumn } from './selection.ts';
 
 interface FetchWork {
   readonly columns: readonly ChosenColumn[];

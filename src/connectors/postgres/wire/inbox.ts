@@ -19,8 +19,6 @@ export interface Inbox {
   makeRoom(needed: number): void;
   /** Drops the message of `length` bytes that begins at `start`, also the part that is still to come. */
   skip(length: number): void;
-  /** Takes the message at `start` when it is complete. */
-  nextMessage(): Message | undefined;
 }
 
 export function createInbox(): Inbox {
@@ -76,19 +74,20 @@ export function createInbox(): Inbox {
       start += present;
       toSkip = length - present;
     },
-    nextMessage() {
-      if (end - start < 5) return undefined;
-      const length = view.getUint32(start + 1) + 1;
-      if (end - start < length) {
-        makeRoom(length);
-        return undefined;
-      }
-      const type = String.fromCharCode(bytes[start] ?? 0);
-      const body = Buffer.from(bytes.subarray(start + 5, start + length));
-      start += length;
-      return { type, body };
-    },
   };
+}
+
+/** Takes the message at `start` when it is complete; undefined, and room for it, otherwise. */
+export function takeMessage(inbox: Inbox): Message | undefined {
+  const { bytes, view, start, end } = inbox;
+  if (end - start < 5) return undefined;
+  const length = view.getUint32(start + 1) + 1;
+  if (end - start < length) {
+    inbox.makeRoom(length);
+    return undefined;
+  }
+  inbox.start = start + length;
+  return { type: String.fromCharCode(bytes[start] ?? 0), body: Buffer.from(bytes.subarray(start + 5, start + length)) };
 }
 
 function viewOf(bytes: Buffer): DataView {

@@ -84,3 +84,15 @@ function printNumeric(view: DataView, at: number): string {
   const digits = `${whole.replace(/^0+/, '') || '0'}${scale > 0 ? `.${fraction.slice(0, scale)}` : ''}`;
   return sign === 0 ? digits : `-${digits}`;
 }
+
+/** Which of the fields of a row is the longest, as far as the beginning of the row in `span` tells. */
+export function findLargestField(view: DataView, span: { from: number; end: number }, fields: number): number {
+  let largest = { field: 0, length: -1 };
+  let at = span.from;
+  for (let field = 0; field < fields && at + 4 <= span.end; field++) {
+    const length = view.getInt32(at);
+    if (length > largest.length) largest = { field, length };
+    at += 4 + Math.max(length, 0);
+  }
+  return largest.field;
+}
