@@ -3,13 +3,14 @@ import type { Config } from '../../config.ts';
 import type { CatalogPort } from '../../lakehouse/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { World } from '../../world.ts';
+import type { StateFile } from '../types.ts';
 
-/** The state row of a job, as JSON text in the shape of contract 5.5 (text, so that every number survives exactly). */
+/** The state row of a job, in the shape of contract 5.5; numbers beyond 2^53 are raw JSON values. */
 export interface JobState {
   /** `{}` when the job has none yet or is gone. */
-  loadState(tx: Transaction, jobId: number): Promise<string>;
+  loadState(tx: Transaction, jobId: number): Promise<StateFile>;
   /** Harmless when the job is gone. */
-  saveState(tx: Transaction, jobId: number, state: string): Promise<void>;
+  saveState(tx: Transaction, jobId: number, state: StateFile): Promise<void>;
 }
 
 /** What the attempts of this room need from the product around them. */
@@ -22,4 +23,9 @@ export interface SyncPorts {
   readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'testStopAt'>;
   /** Fault tests only: told of every stopping point that an attempt's process reaches. */
   readonly onPoint?: (point: string) => void;
+}
+
+/** What probes need besides: they run outside of any attempt. */
+export interface ProbePorts extends Pick<SyncPorts, 'world' | 'catalogIn' | 'config'> {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }

@@ -2,7 +2,7 @@ import { Failure } from '../../errors.ts';
 import type { StateFile, StreamState } from '../types.ts';
 import { streamId } from './names.ts';
 
-type Reviver = (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown;
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
 const exactJson = JSON as unknown as { parse(text: string, reviver: Reviver): unknown; rawJSON(text: string): unknown };
 
 export const STATE_VERSION = 7;

@@ -5,10 +5,7 @@ import type { ByteBuffer } from './bytes.ts';
 /** Appends the canonical text of the value at a value index (nulls take no index) to the bytes. */
 export type TextWriter = (out: ByteBuffer, vector: ColumnVector, index: number) => void;
 
-/**
- * Canonical texts: booleans `true`/`false`; integers and decimals as they print, decimals with all digits of their
- * scale; floats shortest; timestamps RFC 3339 UTC with six digits; strings themselves.
- */
+/** Writes the canonical texts of the columns room (`canonicalText`) straight from vectors, without making values. */
 export function textWriter(type: ColumnType): TextWriter {
   switch (type.kind) {
     case 'boolean':
@@ -18,9 +15,8 @@ export function textWriter(type: ColumnType): TextWriter {
     case 'long':
       return (out, { values }, index) => appendLong(out, values[index * 2]!, values[index * 2 + 1]!);
     case 'float':
-      return (out, { values }, index) => appendAscii(out, shortFloat(values[index]!));
     case 'double':
-      return (out, { values }, index) => appendAscii(out, printNumber(values[index]!));
+      return (out, { values }, index) => appendAscii(out, String(values[index]!));
     case 'timestamp':
       return (out, { values }, index) => appendTimestamp(out, values[index * 2]!, values[index * 2 + 1]!);
     case 'decimal':
@@ -97,20 +93,6 @@ function appendScaled(out: ByteBuffer, unscaled: bigint, scale: number): void {
   if (negative) appendByte(out, 45);
   if (scale === 0) return appendAscii(out, digits);
   appendAscii(out, `${digits.slice(0, -scale)}.${digits.slice(-scale)}`);
-}
-
-function printNumber(value: number): string {
-  return Object.is(value, -0) ? '-0' : String(value);
-}
-
-/** The shortest text that reads back as the same 32-bit float. */
-function shortFloat(value: number): string {
-  if (!Number.isFinite(value) || value === 0) return printNumber(value);
-  for (let digits = 6; digits < 9; digits++) {
-    const near = Number(value.toPrecision(digits));
-    if (Math.fround(near) === value) return String(near);
-  }
-  return String(Number(value.toPrecision(9)));
 }
 
 const DAY = 86_400;

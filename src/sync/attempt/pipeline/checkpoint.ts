@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import type { Checkpoint, Chunk, Cursor, CursorValues } from '../../../connectors/kit/index.ts';
+import { typeWord } from '../../../columns/index.ts';
+import type { ResolvedStream } from '../../catalog/index.ts';
+import { stateValue } from '../../catalog/index.ts';
+import type { StreamState } from '../../types.ts';
+
+/** What this room keeps in a table's commit besides what the kit asks for. */
+export interface SyncCheckpoint extends Checkpoint {
+  /** Rows of the load so far, or of the whole table content that the load brought. */
+  readonly load?: LoadProgress;
+  readonly cursor?: Cursor & { readonly values: CursorValues };
+  readonly boundary?: Boundary;
+}
+
+/** A load that is not complete; absent once it is. */
+export interface LoadProgress {
+  readonly generation: string;
+  /** Columns, key and filter that the load was begun with. */
+  readonly shape: string;
+  readonly effect: 'append' | 'upsert' | 'stage';
+  readonly todo: readonly Chunk[];
+  readonly total: number;
+  readonly rows: number;
+  readonly quarantined: number;
+  /** RFC 3339; an old unfinished load is not continued. */
+  readonly begunAt: string;
+  readonly upTo?: CursorValues;
+}
+
+/** Rows already written that hold the last cursor value, as hashes of identity and cursor value. */
+export interface Boundary {
+  readonly primary: readonly string[];
+  readonly fallback: readonly string[];
+  /** Too many to remember: every row at the last value counts as written. */
+  readonly overflow?: boolean;
+}
+
+/** Two loads may continue each other only when this is the same. */
+export function shapeOf(stream: ResolvedStream): string {
+  const { selection } = stream;
+  const columns = selection.columns.map((column, index) => [
+    column.name,
+    typeWord(column.column.type),
+    stream.lakeColumns[index]!.name,
+  ]);
+  const parts = [
+    columns,
+    selection.primaryKey,
+    selection.filter,
+    stream.cursor,
+    stream.normalization,
+    stream.partition,
+  ];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+}
+
+/** The stream's entry of the state file (contract 5.5). */
+export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint): StreamState {
+  const state: Record<string, unknown> = { penstock: { seq: checkpoint.seq, mode: checkpoint.mode } };
+  if (stream.mode === 'incremental') {
+    state['chunks'] = checkpoint.load?.todo ?? [];
+    const { cursor } = checkpoint;
+    if (cursor) {
+      state[cursor.column] = stateValue(cursor.values.primary, kindOf(stream, cursor.column));
+      if (cursor.fallback !== undefined) {
+        state[cursor.fallback] = stateValue(cursor.values.fallback, kindOf(stream, cursor.fallback));
+      }
+    }
+    const { primary = [], fallback = [] } = checkpoint.boundary ?? {};
+    state['boundary'] = [...primary, ...fallback];
+  }
+  return { stream: stream.selection.name, namespace: stream.selection.namespace, sync_mode: '', state };
+}
+
+/** The number of the last commit that the state file knows; undefined for entries that are not ours. */
+export function knownSeq(entry: StreamState | undefined): number | undefined {
+  const own = entry?.state['penstock'];
+  const seq = typeof own === 'object' && own !== null ? (own as { seq?: unknown }).seq : undefined;
+  return typeof seq === 'number' ? seq : undefined;
+}
+
+function kindOf(stream: ResolvedStream, name: string): string {
+  return stream.selection.columns.find((column) => column.name === name)?.column.type.kind ?? 'string';
+}

@@ -1,0 +1,93 @@
+import type {
+  Checkpoint,
+  DestinationSession,
+  DestinationTable,
+  Durable,
+  SourceSession,
+} from '../../../connectors/kit/index.ts';
+import type { ResolvedStream } from '../../catalog/index.ts';
+import type { StateFile, StreamProgress } from '../../types.ts';
+import type { ChildIo } from '../io.ts';
+import type { SyncWork } from '../work.ts';
+import { describeState } from './checkpoint.ts';
+import type { SyncCheckpoint } from './checkpoint.ts';
+import { createLimit } from './limit.ts';
+import type { Meter } from './meter.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { Sampler } from './sampling.ts';
+
+/** What all streams of a run share. */
+export interface RunTools {
+  readonly work: SyncWork;
+  readonly io: ChildIo;
+  /** Aborts on cancel and on the first failure of any stream. */
+  readonly signal: AbortSignal;
+  readonly source: SourceSession;
+  readonly destination: DestinationSession;
+  readonly state: StateFile;
+  readonly meter: Meter;
+  readonly quarantine: Quarantine;
+  /** Bounds the readers of all streams together. */
+  readonly reading: ReturnType<typeof createLimit>;
+  /** Logs and counts: the run ends `warned`. */
+  warn(message: string): void;
+}
+
+/** One stream of the run with its table open. */
+export interface StreamWork {
+  readonly tools: RunTools;
+  readonly stream: ResolvedStream;
+  readonly table: DestinationTable;
+  readonly ledger: Ledger;
+  readonly sampler: Sampler;
+  readonly progress: { -readonly [Key in keyof StreamProgress]: StreamProgress[Key] };
+}
+
+type Details = Omit<SyncCheckpoint, keyof Checkpoint>;
+
+/** The commits of one stream, one after the other. */
+export interface Ledger {
+  /** The newest checkpoint of the table. */
+  readonly last: SyncCheckpoint | undefined;
+  /** Makes the next checkpoint out of `details`, commits with it, then tells the state row. */
+  commit(details: () => Partial<Details>, write: (checkpoint: SyncCheckpoint) => Promise<Durable>): Promise<Durable>;
+  /** Tells the state row what the table holds, after a crash between the two. */
+  repair(): Promise<void>;
+}
+
+export function createLedger(tools: RunTools, stream: ResolvedStream, table: DestinationTable): Ledger {
+  const { work, io } = tools;
+  const inTurn = createLimit(1);
+  let last = table.checkpoint as SyncCheckpoint | undefined;
+  const saveState = async (checkpoint: SyncCheckpoint): Promise<void> => {
+    await io.ask({ ask: 'saveState', entry: JSON.stringify(describeState(stream, checkpoint)) });
+    io.world.reach('sync.state-saved');
+  };
+  return {
+    get last() {
+      return last;
+    },
+    commit: (details, write) =>
+      inTurn(async () => {
+        tools.signal.throwIfAborted();
+        const checkpoint: SyncCheckpoint = {
+          ...details(),
+          v: 1,
+          job: `${work.project}/${work.jobId}`,
+          stream: stream.id,
+          run: work.run,
+          seq: (last?.seq ?? 0) + 1,
+          mode: stream.mode,
+        };
+        io.world.reach('sync.before-commit');
+        const durable = await write(checkpoint);
+        last = checkpoint;
+        io.world.reach('sync.committed');
+        await saveState(checkpoint);
+        return durable;
+      }),
+    repair: async () => {
+      if (last) await saveState(last);
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { CursorBound } from '../../../connectors/kit/index.ts';
+import { trackBoundary } from './boundary.ts';
+import type { BoundaryTracker } from './boundary.ts';
+import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
+import type { StreamWork } from './context.ts';
+import { followCursor } from './follow.ts';
+import { beginLoad, CHUNK_BYTES, continuable, loadChunks } from './load.ts';
+import type { TableTotals } from './reconcile.ts';
+import { countEarlier } from './refresh.ts';
+
+/** The first run loads what lies up to the cursor's present end; later runs read from where the last one ended. */
+export async function syncIncrementally(work: StreamWork): Promise<TableTotals> {
+  const { ledger, stream } = work;
+  const last = ledger.last?.mode === 'incremental' ? ledger.last : undefined;
+  const sameCursor =
+    last?.cursor?.column === stream.cursor!.column && last?.cursor?.fallback === stream.cursor!.fallback;
+  return last && sameCursor && !last.load ? followCursor(work, last) : loadFirst(work);
+}
+
+async function loadFirst(work: StreamWork): Promise<TableTotals> {
+  const { tools, stream, ledger } = work;
+  const plan = await tools.source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal: tools.signal });
+  work.progress.estimatedRows = plan.estimatedRows;
+  const last = ledger.last;
+  const going = continuable(work, last, plan);
+  if (going && last?.run === tools.work.run) countEarlier(work, going);
+  if (!going) await work.table.discardStaged();
+  const cursor = stream.cursor!;
+  const values = going?.upTo ?? (await tools.source.maxCursor(stream.selection, cursor));
+  const upTo: CursorBound = { cursor, values };
+  const boundary = trackBoundary(stream.selection, cursor, { values, boundary: going ? last?.boundary : undefined });
+  const details = (): Partial<SyncCheckpoint> => describe(upTo, boundary);
+  const start: LoadProgress = going ?? { ...beginLoad(work, plan, chooseEffect(work)), upTo: values };
+  const load = await loadChunks(work, { start, upTo, boundary, details });
+  tools.io.world.reach('sync.load-read');
+  const ended = await finishLoad(work, load, details);
+  const sourceRows = await tools.source.countRows(stream.selection, { upTo, signal: tools.signal });
+  const exact = load.effect !== 'upsert' && !going;
+  return { sourceRows, tableRows: ended, leftOut: load.quarantined, exact };
+}
+
+/** One more commit says that the load is complete; for a staged one it is the commit that shows the rows. */
+async function finishLoad(
+  work: StreamWork,
+  load: LoadProgress,
+  details: () => Partial<SyncCheckpoint>,
+): Promise<number> {
+  const durable = await work.ledger.commit(details, (checkpoint) =>
+    load.effect === 'stage'
+      ? work.table.publishStaged(checkpoint)
+      : work.table.beginUnit().commit('append', checkpoint),
+  );
+  work.tools.io.world.reach('sync.published');
+  return durable.tableRows;
+}
+
+function chooseEffect(work: StreamWork): LoadProgress['effect'] {
+  const { table, ledger, stream, tools } = work;
+  if (table.rows === 0) return 'append';
+  // Rows of an earlier mode, cursor or unfinished load of ours: replaced as a whole once everything is read.
+  if (ledger.last) return 'stage';
+  tools.warn(`${stream.id}: the table holds ${table.rows} rows that this job did not write; they stay`);
+  return stream.appendMode ? 'append' : 'upsert';
+}
+
+function describe({ cursor, values }: CursorBound, tracker: BoundaryTracker): Partial<SyncCheckpoint> {
+  return { cursor: { ...cursor, values }, boundary: tracker.boundary };
+}

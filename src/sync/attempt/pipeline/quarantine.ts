@@ -1,0 +1,41 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RefusedRow } from '../../../connectors/kit/index.ts';
+import { Failure } from '../../../errors.ts';
+import type { World } from '../../../world.ts';
+import type { AdvancedSettings } from '../../types.ts';
+
+export interface Quarantine {
+  /** Keeps the refused row with its reason, or throws `value_refused` when the run must not go on. */
+  refuse(stream: string, row: RefusedRow): void;
+  readonly count: number;
+}
+
+const DEFAULT_LIMIT = 1000;
+
+/** Refused rows go to `quarantine.ndjson` of the run's folder, durable enough to be read when the process dies. */
+export function createQuarantine(
+  settings: AdvancedSettings,
+  options: { readonly folder: string; readonly world: World },
+): Quarantine {
+  const limit = settings.max_quarantine ?? DEFAULT_LIMIT;
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    refuse(stream, { column, reason, key }) {
+      const sentence = `stream ${stream}, column ${column}, row ${key}: ${reason}`;
+      if (settings.error_policy !== 'quarantine') throw new Failure('value_refused', sentence);
+      if (count >= limit) {
+        throw new Failure('value_refused', `more than ${limit} rows were refused; the last: ${sentence}`, {
+          advice: 'Correct the rows in the source, or raise max_quarantine.',
+        });
+      }
+      count++;
+      mkdirSync(options.folder, { recursive: true });
+      const line = { time: options.world.now().toISOString(), stream, column, key, reason };
+      appendFileSync(join(options.folder, 'quarantine.ndjson'), `${JSON.stringify(line)}\n`);
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import type { Durable, LoadPlan } from '../../../connectors/kit/index.ts';
+import { beginLoad, CHUNK_BYTES, continuable, loadChunks } from './load.ts';
+import type { LoadProgress } from './checkpoint.ts';
+import type { StreamWork } from './context.ts';
+import type { TableTotals } from './reconcile.ts';
+
+/**
+ * Reads everything and replaces the table in one commit. What an earlier attempt staged is used when it still fits;
+ * a continued load that does not add up is done again, because its parts saw the source at different times.
+ */
+export async function refreshStream(work: StreamWork): Promise<TableTotals> {
+  const { tools, stream, table, progress } = work;
+  const { signal, source } = tools;
+  const plan = await source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal });
+  progress.estimatedRows = plan.estimatedRows;
+  let start = continuable(work, work.ledger.last, plan);
+  if (start) {
+    if (work.ledger.last?.run === tools.work.run) countEarlier(work, start);
+    tools.io.log({
+      level: 'info',
+      message: `${stream.id}: continues a load, ${start.todo.length} of ${start.total} chunks to do`,
+    });
+  } else await table.discardStaged();
+  let load = await loadChunks(work, { start: start ?? beginLoad(work, plan, 'stage'), details: () => ({}) });
+  const sourceRows = await source.countRows(stream.selection, { signal });
+  if (start && load.rows + load.quarantined !== sourceRows) {
+    tools.io.log({
+      level: 'info',
+      message: `${stream.id}: the source changed since the load began; it is loaded again`,
+    });
+    load = await reload(work, plan);
+  }
+  tools.io.world.reach('sync.load-read');
+  const durable = await work.ledger.commit(
+    () => ({}),
+    (checkpoint) => table.publishStaged(checkpoint),
+  );
+  tools.io.world.reach('sync.published');
+  tools.io.log({
+    level: 'info',
+    message: `${stream.id}: published ${durable.tableRows} rows as version ${durable.version}`,
+  });
+  return totals(durable, load, sourceRows);
+}
+
+async function reload(work: StreamWork, plan: LoadPlan): Promise<LoadProgress> {
+  await work.table.discardStaged();
+  work.progress.rows = 0;
+  work.progress.inserted = 0;
+  return loadChunks(work, { start: beginLoad(work, plan, 'stage'), details: () => ({}) });
+}
+
+/** Rows that an earlier attempt of this same run brought count for the run. */
+export function countEarlier(work: StreamWork, load: LoadProgress): void {
+  work.progress.rows += load.rows;
+  work.progress.inserted += load.rows;
+  work.progress.quarantined += load.quarantined;
+  work.tools.meter.committed(load.rows);
+}
+
+function totals(durable: Durable, load: LoadProgress, sourceRows: number): TableTotals {
+  return { sourceRows, tableRows: durable.tableRows, leftOut: load.quarantined, exact: true };
+}
