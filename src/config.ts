@@ -204,7 +204,7 @@ export function describeSettings(): readonly { variable: string; fallback: strin
  * Reads the whole configuration from `PENSTOCK_*` variables. An unknown or invalid one throws a `configuration_invalid`
  * failure that names it and the remedy and shows no secret. An empty variable counts as absent.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   refuseUnknown(environment);
   const host = environment['PENSTOCK_HOST'] || '127.0.0.1';
   const derived: Partial<Record<keyof Config, string>> = {
@@ -219,12 +219,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return config as unknown as Config;
 }
 
+const ADVICE = 'Run `penstock settings` for the list.';
+
 function parseSetting(key: string, setting: Setting<unknown>, value: string): unknown {
   try {
     return setting.parse(value);
   } catch (error) {
     const shown = setting.secret ? '' : ` is "${value}"`;
-    throw new Failure('configuration_invalid', `${variableOf(key)}${shown}: ${(error as Error).message}`);
+    const message = `${variableOf(key)}${shown}: ${(error as Error).message}`;
+    throw new Failure('configuration_invalid', message, { cause: error, advice: ADVICE });
   }
 }
 
@@ -233,6 +236,6 @@ function refuseUnknown(environment: Readonly<Record<string, string | undefined>>
   const unknown = Object.keys(environment).find((name) => name.startsWith('PENSTOCK_') && !known.has(name));
   if (unknown === undefined) return;
   const near = [...known].find((name) => name.includes(unknown.slice(9)) || unknown.includes(name));
-  const hint = near ? `did you mean ${near}?` : 'run `penstock settings` for the list';
-  throw new Failure('configuration_invalid', `unknown setting ${unknown}: ${hint}`);
+  const hint = near ? `did you mean ${near}?` : 'there is none like it';
+  throw new Failure('configuration_invalid', `unknown setting ${unknown}: ${hint}`, { advice: ADVICE });
 }

@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { fastify, LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import { Failure } from '../errors.ts';
 import { addBodyParsers } from './body.ts';
@@ -85,7 +85,7 @@ function createApp({ config, faces, observe, world }: ServerOptions): FastifyIns
   };
   const app = fastify({
     loggerInstance: observe.log as never,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.httpMaxBodyBytes,
     connectionTimeout: IDLE_MS,
     requestTimeout: IDLE_MS,

@@ -1,2 +1,3 @@
 export { createObserve } from './observe.ts';
 export type { Observe } from './observe.ts';
+export { createEngineMetrics } from './engine-metrics.ts';

@@ -6,10 +6,10 @@ const SECRET_KEYS = ['password', 'token', 'secret', 'secretKey', 'authorization'
 const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
 
 /**
- * The log of the process: JSON lines on standard output, or one readable line each when a person watches. Values under
+ * The log of the process: JSON lines on standard error, or one readable line each when a person watches. Values under
  * the usual names of secrets are cut out at the first three levels.
  */
-export function createLog(config: Pick<Config, 'logLevel'>, output: NodeJS.WriteStream = process.stdout): Logger {
+export function createLog(config: Pick<Config, 'logLevel'>, output: NodeJS.WriteStream = process.stderr): Logger {
   const paths = SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
   const options = {
     level: config.logLevel,
