@@ -1,3 +1,6 @@
+export { createClearComponent, createSyncComponent } from './attempt/index.ts';
+export type { JobState, ProbePorts, SyncPorts } from './attempt/index.ts';
+export { createProber } from './probe/index.ts';
 export { createSync } from './room.ts';
 export type { Sync, SyncRooms } from './room.ts';
 export { checkProject } from './definitions/checks.ts';

@@ -1,3 +1,4 @@
+import { loadConnectors } from '../../connectors/index.ts';
 import { Failure, fromRecord, toFailure } from '../../errors.ts';
 import { createWorld } from '../../world.ts';
 import type { ChildIo } from './io.ts';
@@ -30,6 +31,7 @@ function end(message: ToParent): void {
 
 async function start(work: Work): Promise<void> {
   const io: ChildIo = {
+    connectors: await loadConnectors(),
     world: createWorld({
       stopAt: work.stopAt,
       onPoint: work.tracePoints === true ? (name) => tell({ type: 'point', name }) : undefined,

@@ -1,3 +1,4 @@
+import type { Connectors } from '../../connectors/index.ts';
 import type { LogLine } from '../../connectors/kit/index.ts';
 import type { CatalogEntry, CatalogPort, TableName } from '../../lakehouse/index.ts';
 import type { World } from '../../world.ts';
@@ -7,6 +8,7 @@ import type { Question } from './work.ts';
 /** What the work inside a child sees of the process around it. */
 export interface ChildIo {
   readonly world: World;
+  readonly connectors: Connectors;
   readonly signal: AbortSignal;
   log(line: LogLine): void;
   progress(value: SyncProgress): void;

@@ -1,4 +1,3 @@
-import { findDestination, findSource } from '../../connectors/index.ts';
 import { destinationContext } from './context.ts';
 import type { ChildIo } from './io.ts';
 import { runSync } from './pipeline/run.ts';
@@ -19,7 +18,7 @@ export function perform(work: Work, io: ChildIo): Promise<unknown> {
 }
 
 async function clear(work: ClearWork, io: ChildIo): Promise<{ dropped: number }> {
-  const connector = await findDestination(work.destination.type);
+  const connector = io.connectors.findDestination(work.destination.type);
   const session = await connector.open(work.destination.config, destinationContext(work, io));
   let dropped = 0;
   try {
@@ -38,13 +37,13 @@ async function clear(work: ClearWork, io: ChildIo): Promise<{ dropped: number }>
 
 async function check(work: CheckWork, io: ChildIo): Promise<null> {
   const { type, config } = work.connection;
-  if (work.side === 'source') await (await findSource(type)).check(config, io);
-  else await (await findDestination(type)).check(config, destinationContext(work, io));
+  if (work.side === 'source') await io.connectors.findSource(type).check(config, io);
+  else await io.connectors.findDestination(type).check(config, destinationContext(work, io));
   return null;
 }
 
 async function discover(work: DiscoverWork, io: ChildIo): Promise<unknown> {
-  const connector = await findSource(work.source.type);
+  const connector = io.connectors.findSource(work.source.type);
   const session = await connector.open(work.source.config, io);
   try {
     return await session.discover({ signal: io.signal, threads: work.threads });

@@ -1,4 +1,3 @@
-import { findDestination, findSource } from '../../../connectors/index.ts';
 import type { DiscoveredStream } from '../../../connectors/kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import { parseState, resolveStream, streamId } from '../../catalog/index.ts';
@@ -22,8 +21,8 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const inner: ChildIo = { ...io, signal };
-  const source = await findSource(work.source.type);
-  const destination = await findDestination(work.destination.type);
+  const source = io.connectors.findSource(work.source.type);
+  const destination = io.connectors.findDestination(work.destination.type);
   const versions = `${source.type} ${source.version} to ${destination.type} ${destination.version}`;
   io.log({ level: 'info', message: `sync: ${versions}, run ${work.run}` });
   const meter = createMeter(io.world);
@@ -54,19 +53,6 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
       warn,
     };
     await syncAll(tools, streams, stop);
-    await allOrFirstCause(
-      streams.map(
-        (stream) => () =>
-          atOnce(async () => {
-            signal.throwIfAborted();
-            await syncStream(tools, stream);
-          }),
-      ),
-      (cause) => {
-        io.log({ level: 'debug', message: `the other streams stop: ${toFailure(cause).message}` });
-        stop.abort(cause);
-      },
-    );
     if (tools.quarantine.count > 0) warn(`${tools.quarantine.count} rows were refused and kept in quarantine`);
   } finally {
     end();
