@@ -4,9 +4,15 @@ import { route, type FaceRooms, type Route } from '../route.ts';
 import { showConnection } from '../translate.ts';
 
 /** Sources, or destinations: listing and writing them. */
-export function connectionRoutes({ sync }: FaceRooms, kind: ConnectionKind): Route[] {
+export function connectionRoutes(rooms: FaceRooms, kind: ConnectionKind): Route[] {
+  return [...readRoutes(rooms, kind), ...writeRoutes(rooms, kind)];
+}
+
+const pathOf = (kind: ConnectionKind) => `/api/v1/project/:projectid/${kind}s`;
+
+function readRoutes({ sync }: FaceRooms, kind: ConnectionKind): Route[] {
   const connections = kind === 'source' ? sync.sources : sync.destinations;
-  const list = `/api/v1/project/:projectid/${kind}s`;
+  const list = pathOf(kind);
   const one = `${list}/:id`;
   return [
     route({
@@ -21,17 +27,6 @@ export function connectionRoutes({ sync }: FaceRooms, kind: ConnectionKind): Rou
       },
     }),
     route({
-      methods: ['POST'],
-      paths: [list],
-      role: 'editor',
-      summary: `Create a ${kind}`,
-      body: ConnectionBody,
-      async handle(call) {
-        const id = await connections.create(call.scope(), call.body);
-        return { message: `${kind} ${call.body.name} created successfully`, data: { ...call.sent, id } };
-      },
-    }),
-    route({
       methods: ['GET'],
       paths: [one],
       role: 'viewer',
@@ -39,6 +34,24 @@ export function connectionRoutes({ sync }: FaceRooms, kind: ConnectionKind): Rou
       async handle(call) {
         const item = await connections.get(call.scope().project, call.id());
         return { message: `${kind} found`, data: showConnection(item, call.form()) };
+      },
+    }),
+  ];
+}
+
+function writeRoutes({ sync }: FaceRooms, kind: ConnectionKind): Route[] {
+  const connections = kind === 'source' ? sync.sources : sync.destinations;
+  const one = `${pathOf(kind)}/:id`;
+  return [
+    route({
+      methods: ['POST'],
+      paths: [pathOf(kind)],
+      role: 'editor',
+      summary: `Create a ${kind}`,
+      body: ConnectionBody,
+      async handle(call) {
+        const id = await connections.create(call.scope(), call.body);
+        return { message: `${kind} ${call.body.name} created successfully`, data: { ...call.sent, id } };
       },
     }),
     route({

@@ -17,10 +17,8 @@ export function sessionRoutes({ access, guard, config, version }: FaceRooms): Ro
         const signed = await access.signIn({ username, password, address: clientAddress(request, config) });
         reply.header('set-cookie', guard.sessionCookie(request, signed.cookie, signed.maxAgeSeconds));
         const { principal, token } = signed;
-        return {
-          message: 'login successful',
-          data: { username: principal.username, role: roleWord(principal.role), token },
-        };
+        const data = { username: principal.username, role: roleWord(principal.role), token };
+        return { message: 'login successful', data };
       },
     }),
     route({
