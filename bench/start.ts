@@ -53,7 +53,7 @@ async function once(): Promise<Record<'first' | 'warm' | 'killed' | 'idle', numb
 
 /** First start, warm start, start after kill -9 of server and database, and idle memory: medians. */
 export async function measure({ smoke }: Scale): Promise<readonly Figure[]> {
-  const rounds = [];
+  const rounds: Awaited<ReturnType<typeof once>>[] = [];
   for (let round = 0; round < (smoke ? 1 : 5); round++) rounds.push(await once());
   const middle = (key: 'first' | 'warm' | 'killed' | 'idle'): number => median(rounds.map((each) => each[key]));
   return [
