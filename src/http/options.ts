@@ -12,4 +12,6 @@ export interface ServerOptions {
   readonly world: World;
   /** Throws while the server cannot do its work, e.g. without its database. */
   readonly checkReady?: () => Promise<void>;
+  /** Prometheus text to add to `/metrics`. */
+  readonly moreMetrics?: () => Promise<string>;
 }

@@ -9,7 +9,7 @@ const DOCUMENTS = new URL('../../openapi/', import.meta.url);
 
 /** What belongs to no face: liveness, readiness, metrics and the documents of the faces. */
 export function addPlatformRoutes(app: FastifyInstance, options: ServerOptions & { readonly guard: Guard }): void {
-  const { faces, guard, observe, checkReady } = options;
+  const { faces, guard, observe, checkReady, moreMetrics } = options;
   app.get('/health', async () => ({ status: 'ok' }));
   app.get('/ready', async () => {
     try {
@@ -21,7 +21,8 @@ export function addPlatformRoutes(app: FastifyInstance, options: ServerOptions &
   });
   app.get('/metrics', async (request, reply) => {
     if (!isFromLoopback(request)) await guard.authenticate(request);
-    return reply.type(observe.registry.contentType).send(await observe.registry.metrics());
+    const [ours, more] = await Promise.all([observe.registry.metrics(), moreMetrics?.() ?? '']);
+    return reply.type(observe.registry.contentType).send(`${ours}${more}`);
   });
   app.get<{ Params: { document: string } }>('/openapi/:document', async ({ params }, reply) => {
     const face = faces.find(({ name }) => params.document === `${name}.json`);

@@ -1,0 +1,2 @@
+export { runCommand } from './run.ts';
+export type { Command, CommandIo } from './command.ts';

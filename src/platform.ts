@@ -1,0 +1,153 @@
+import { createAccess, type OpenAccess } from './access/index.ts';
+import type { Config } from './config.ts';
+import { createEngine, installQueue, type OpenEngine, type RunObserver, type Worker } from './engine/index.ts';
+import type { Face, Server } from './http/index.ts';
+import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
+import { createScheduler, type Scheduler } from './schedule/index.ts';
+import { openStore, type Store } from './store/index.ts';
+import { createReplication, type Replication } from './replication.ts';
+import { version } from './version.ts';
+import type { World } from './world.ts';
+
+/** `serve` does both; `api` answers requests; `worker` executes tasks. The last two use the database of a `serve`. */
+export type PlatformRole = 'serve' | 'api' | 'worker';
+
+export interface PlatformOptions {
+  /** Default `serve`. */
+  readonly role?: PlatformRole;
+}
+
+/** The whole product as a value. */
+export interface Platform {
+  readonly store: Store;
+  readonly access: OpenAccess;
+  readonly engine: OpenEngine;
+  readonly scheduler: Scheduler;
+  readonly observe: Observe;
+  readonly sync: Replication['sync'];
+  /** Undefined in a `worker`. */
+  readonly server: Server | undefined;
+  /** Listens and works, as the role says; answers the URL, undefined for a `worker`. */
+  start(): Promise<string | undefined>;
+  /** Ends what `start` began, gives running attempts `graceMs` (default 5 s), and closes everything. Idempotent. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const PURGE_MS = 3_600_000;
+const GRACE_MS = 5000;
+
+/** Opens the store and builds every room on it. Nothing listens or works before `start`. */
+export async function createPlatform(
+  config: Config,
+  world: World,
+  { role = 'serve' }: PlatformOptions = {},
+): Promise<Platform> {
+  const observe = createObserve(config);
+  // The database takes longest to come up: the modules of the other rooms load meanwhile.
+  const web =
+    role === 'worker' ? undefined : Promise.all([import('./http/index.ts'), import('./faces/olake/index.ts')]);
+  const store = await openStore(config, world, {
+    role: role === 'serve' ? 'owner' : 'guest',
+    log: (message) => observe.log.info(message),
+  });
+  try {
+    const rooms = await openRooms({ config, world, observe, store });
+    const loaded = await web;
+    const server = loaded && (await openServer({ ...rooms, config, world, observe, store }, loaded));
+    return { ...rooms, store, observe, server, ...startAndClose({ ...rooms, store, server }, role) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+interface Base {
+  readonly config: Config;
+  readonly world: World;
+  readonly observe: Observe;
+  readonly store: Store;
+}
+
+interface Rooms {
+  readonly access: OpenAccess;
+  readonly engine: OpenEngine;
+  readonly scheduler: Scheduler;
+  readonly sync: Replication['sync'];
+}
+
+async function openRooms(base: Base): Promise<Rooms> {
+  const { config, world, observe, store } = base;
+  const [access] = await Promise.all([createAccess({ store, config, world }), installQueue(store)]);
+  const scheduler = createScheduler({
+    store,
+    onFire: { 'sync.job': (_tx, { key }) => replication.fire(key) },
+    catchUpMinutes: config.scheduleCatchUpMinutes,
+    log: (level, message, fields) => observe.log[level](fields ?? {}, message),
+  });
+  // Rooms know each other through what they hand in: the engine's publishing is needed before the engine is there.
+  const observers: RunObserver[] = [];
+  const components: Replication['components'][number][] = [];
+  const engine = await createEngine({
+    store,
+    world,
+    components,
+    observers,
+    deliverers: {},
+    settings: {
+      slots: config.workerSlots,
+      leaseSeconds: config.leaseSeconds,
+      runsRetentionDays: config.runsRetentionDays,
+    },
+    metrics: createEngineMetrics(observe.registry),
+    log: (level, message, fields) => observe.log[level](fields ?? {}, message),
+  });
+  const replication: Replication = await createReplication({ ...base, access, engine, scheduler });
+  components.push(...replication.components);
+  observers.push(...replication.observers);
+  return { access, engine, scheduler, sync: replication.sync };
+}
+
+type WebModules = readonly [typeof import('./http/index.ts'), typeof import('./faces/olake/index.ts')];
+
+async function openServer(rooms: Base & Rooms, [http, olake]: WebModules): Promise<Server> {
+  const { config, world, observe, store, access, sync } = rooms;
+  const faces: Face[] = [olake.createOlakeFace({ sync, access, config, world, version })];
+  return http.createServer({
+    config,
+    faces,
+    access,
+    observe,
+    world,
+    checkReady: async () => {
+      await store.pool.query('select 1');
+    },
+    moreMetrics: () => olake.olakeMetrics(sync, world.now()),
+  });
+}
+
+type Running = Rooms & { readonly store: Store; readonly server: Server | undefined };
+
+function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'start' | 'close'> {
+  let worker: Worker | undefined;
+  let ticking: { stop(): Promise<void> } | undefined;
+  let closing: Promise<void> | undefined;
+  const purge = setInterval(() => void parts.access.purge().catch(() => undefined), PURGE_MS).unref();
+  const close = async (graceMs: number): Promise<void> => {
+    clearInterval(purge);
+    await ticking?.stop();
+    await Promise.all([parts.server?.close(), worker?.stop(graceMs)]);
+    await parts.engine.close();
+    await parts.store.close();
+  };
+  return {
+    async start() {
+      const url = await parts.server?.listen();
+      if (role !== 'api') {
+        worker = await parts.engine.startWorker();
+        ticking = parts.scheduler.start();
+      }
+      return url;
+    },
+    close: (graceMs = GRACE_MS) => (closing ??= close(graceMs)),
+  };
+}
