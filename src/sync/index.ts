@@ -1,6 +1,8 @@
 export { createClearComponent, createSyncComponent } from './attempt/index.ts';
 export type { JobState, ProbePorts, SyncPorts } from './attempt/index.ts';
 export { createProber } from './probe/index.ts';
+export { describeStats, runConnectorCommand } from './command.ts';
+export type { CommandIo } from './command.ts';
 export { createSync } from './room.ts';
 export type { Sync, SyncRooms } from './room.ts';
 export { checkProject } from './definitions/checks.ts';

@@ -31,7 +31,7 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
   for (const line of wrong.slice(0, 5)) tools.warn(`${stream.id}: ${line}`);
   const sentence = `${stream.id}: reconciled, ${verdict}: ${counts}, ${wrong.length} of ${samples.length} sampled rows differ`;
   if (different) tools.warn(sentence);
-  else tools.io.log({ level: 'info', message: sentence });
+  else if (totals.note === undefined) tools.io.log({ level: 'info', message: sentence });
   return {
     sourceRows: totals.sourceRows,
     tableRows: totals.tableRows,
