@@ -1,4 +1,5 @@
 import { fastify } from 'fastify';
+import { SESSION_COOKIE } from './guard.ts';
 import type { Face } from './types.ts';
 
 /** The OpenAPI 3.1 document of a face, made from the schemas of its routes. Calls no handler and needs no database. */
@@ -11,7 +12,17 @@ export async function describeFace(face: Face): Promise<Record<string, unknown>>
   // Loaded here only: a running server serves the committed documents.
   const { fastifySwagger } = await import('@fastify/swagger');
   await app.register(fastifySwagger, {
-    openapi: { openapi: '3.1.0', info: { title: face.title, version: face.version } },
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: face.title, version: face.version },
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
+        },
+      },
+      security: [{ token: [] }, { session: [] }],
+    },
   });
   await app.register(async (scope) => {
     await face.register(scope);

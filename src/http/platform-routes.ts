@@ -26,7 +26,8 @@ export function addPlatformRoutes(app: FastifyInstance, options: ServerOptions &
   });
   app.get<{ Params: { document: string } }>('/openapi/:document', async ({ params }, reply) => {
     const face = faces.find(({ name }) => params.document === `${name}.json`);
-    if (face === undefined) throw new Failure('not_found', 'There is no such document.');
-    return reply.type('application/json').send(await readFile(new URL(`${face.name}.json`, DOCUMENTS)));
+    const text = face && (await readFile(new URL(`${face.name}.json`, DOCUMENTS)).catch(() => undefined));
+    if (text === undefined) throw new Failure('not_found', 'There is no such document.');
+    return reply.type('application/json').send(text);
   });
 }

@@ -2,10 +2,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { generateArchitecture } from './architecture.ts';
+import { generateOpenapi } from './openapi.ts';
 import { generateStore } from './store.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const generators: readonly ((root: string) => Promise<Map<string, string>>)[] = [generateStore, generateArchitecture];
+const generators: readonly ((root: string) => Promise<Map<string, string>>)[] = [
+  generateStore,
+  generateArchitecture,
+  generateOpenapi,
+];
 
 const isCheck = process.argv.includes('--check');
 const stale: string[] = [];
