@@ -80,7 +80,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const [access] = await Promise.all([createAccess({ store, config, world }), installQueue(store)]);
   const scheduler = createScheduler({
     store,
-    onFire: { 'sync.job': (_tx, { key }) => replication.fire(key) },
+    onFire: { 'sync.job': (tx, { key }, dueAt) => replication.fire(tx, key, dueAt) },
     catchUpMinutes: config.scheduleCatchUpMinutes,
     log: (level, message, fields) => observe.log[level](fields ?? {}, message),
   });

@@ -33,8 +33,8 @@ export interface Replication {
   readonly sync: Sync;
   readonly components: readonly Component[];
   readonly observers: readonly RunObserver[];
-  /** The schedule of a job is due. */
-  fire(key: string): Promise<void>;
+  /** The schedule of a job is due; the run starts in the transaction that moves the schedule on. */
+  fire(tx: Transaction, key: string, dueAt: Date): Promise<void>;
 }
 
 /** Joins the sync room with connectors, lakehouse, schedule and engine. */
@@ -63,9 +63,9 @@ export async function createReplication(rooms: ReplicationRooms): Promise<Replic
     sync,
     components: [createSyncComponent(ports), createClearComponent(ports)],
     observers: createRunObservers((tx, message) => engine.publish(tx, message)),
-    async fire(key) {
+    async fire(tx, key, dueAt) {
       const jobId = jobIdOf(key);
-      if (jobId !== undefined) await sync.runs.syncBySchedule(jobId);
+      if (jobId !== undefined) await sync.runs.syncBySchedule(tx, jobId, dueAt);
     },
   };
 }

@@ -13,8 +13,11 @@ import type { ConnectionKind, DefinitionRooms, Page, Paging, Scope, Transaction 
 export interface JobRuns {
   /** Queues a sync. `skipped` while one is queued or running; `conflict` during a clear; `bad_request` when inactive. */
   sync(scope: Scope, id: number): Promise<'started' | 'skipped'>;
-  /** The schedule fires: as `sync`, but an inactive, deleted or busy job is left alone. */
-  syncBySchedule(id: number): Promise<'started' | 'skipped'>;
+  /**
+   * The schedule is due, in the transaction that moves it on: as `sync`, but an inactive, deleted or busy job is left
+   * alone, and one instant starts at most one run.
+   */
+  syncBySchedule(tx: Transaction, id: number, dueAt: Date): Promise<'started' | 'skipped'>;
   /** Asks a running sync to end; nothing happens when none runs, and a clear is never ended. */
   cancel(scope: Scope, id: number): Promise<void>;
   /** Queues a clear of all selected streams. `conflict` while anything runs; `bad_request` when inactive. */
@@ -46,7 +49,7 @@ export function createJobRuns(rooms: DefinitionRooms): JobRuns {
   }
   return {
     sync: (scope, id) => store.transaction((tx) => sync(rooms, tx, { scope, id })),
-    syncBySchedule: (id) => store.transaction((tx) => syncBySchedule(rooms, tx, id)),
+    syncBySchedule: (tx, id, dueAt) => syncBySchedule(rooms, tx, { id, dueAt }),
     async cancel(scope, id) {
       const busy = busyWith(await need(scope.project, id));
       await rooms.access.audit(store.db, entryOf(scope, 'cancel job', id));
@@ -89,11 +92,17 @@ async function sync(rooms: DefinitionRooms, tx: Transaction, { scope, id }: Ask)
   return result.outcome === 'started' ? 'started' : 'skipped';
 }
 
-async function syncBySchedule(rooms: DefinitionRooms, tx: Transaction, id: number): Promise<'started' | 'skipped'> {
+async function syncBySchedule(
+  rooms: DefinitionRooms,
+  tx: Transaction,
+  { id, dueAt }: { readonly id: number; readonly dueAt: Date },
+): Promise<'started' | 'skipped'> {
   const row = await lockJobById(tx, id);
   if (!row?.active || busyWith(row)) return 'skipped';
-  const by = row.updated_by;
-  const result = await startRun(rooms, tx, { row, kind: 'sync', trigger: 'schedule', by, catalog: draftOf(row) });
+  const catalog = draftOf(row);
+  const idempotencyKey = `${jobKey(id)}@${dueAt.toISOString()}`;
+  const work = { row, kind: 'sync', trigger: 'schedule', by: row.updated_by, catalog, idempotencyKey } as const;
+  const result = await startRun(rooms, tx, work);
   return result.outcome === 'started' ? 'started' : 'skipped';
 }
 

@@ -30,6 +30,7 @@ export interface StartWork {
   readonly catalog: Catalog;
   /** For `clear`: only these streams. */
   readonly clearStreams?: readonly string[];
+  readonly idempotencyKey?: string;
 }
 
 /** Queues a run of a locked job in the caller's transaction; the observers note it on the job's row. */
@@ -43,7 +44,7 @@ export function catalogOf(row: JobRow): Catalog {
 }
 
 async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
-  const { row, kind, trigger, by, catalog, clearStreams } = work;
+  const { row, kind, trigger, by, catalog, clearStreams, idempotencyKey } = work;
   const id = Number(row.id);
   const advanced = (
     row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {}
@@ -68,6 +69,7 @@ async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
     snapshot,
     trigger,
     createdBy: by,
+    ...(idempotencyKey && { idempotencyKey }),
     phases: [[{ key: kind, component: COMPONENTS[kind], input: {}, timeoutMs, retry }]],
   };
 }
