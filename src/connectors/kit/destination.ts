@@ -83,6 +83,11 @@ export interface BatchPlace {
   readonly file: string;
   /** Index of the first row of the batch inside the file. */
   readonly firstRow: number;
+  /**
+   * There when the batch was cut into partitions, so that its rows do not follow each other in one file: the place of
+   * each row. Ask before the next `write`, and do not keep it.
+   */
+  readonly placeOf?: (row: number) => RowPlace;
 }
 
 export interface RowPlace {

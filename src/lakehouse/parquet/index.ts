@@ -3,3 +3,4 @@ export { openParquetFile, readRowTexts } from './read.ts';
 export type { ParquetFile, StoredColumn } from './read.ts';
 export type * from './types.ts';
 export { createParquetWriter } from './writer.ts';
+export * from './table/index.ts';

@@ -1,2 +1,3 @@
 export { createLocalStorage, localPath } from './local.ts';
+export { probeLocalFolder } from './probe.ts';
 export type * from './types.ts';

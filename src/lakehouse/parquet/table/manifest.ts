@@ -9,6 +9,8 @@ export interface ManifestFile {
   readonly rows: number;
   readonly bytes: number;
   readonly run: string;
+  /** Where it lies while it is staged; absent once a manifest lists it among the table's files. */
+  readonly staged?: string;
 }
 
 export interface ManifestColumn {
@@ -98,6 +100,14 @@ export function mergeSchema(schema: readonly ManifestColumn[], columns: readonly
     else merged.set(name, { ...known, type: widerWord(known, type), nullable: known.nullable || nullable });
   }
   return [...merged.values()];
+}
+
+/** Field ids by column name: those the table has given, and new ones for new names. */
+export function columnIds(schema: readonly ManifestColumn[], columns: readonly Column[]): ReadonlyMap<string, number> {
+  const ids = new Map(schema.map((column) => [column.name, column.id]));
+  let lastId = Math.max(0, ...ids.values());
+  for (const { name } of columns) if (!ids.has(name)) ids.set(name, ++lastId);
+  return ids;
 }
 
 function widerWord(known: ManifestColumn, type: ColumnType): string {

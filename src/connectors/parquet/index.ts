@@ -1,0 +1,2 @@
+export { connector } from './connector.ts';
+export { parquetStoppingPoints } from '../../lakehouse/index.ts';

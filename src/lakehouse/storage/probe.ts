@@ -1,0 +1,38 @@
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Failure } from '../../errors.ts';
+import type { World } from '../../world.ts';
+import { newId } from '../../world.ts';
+import { storageFailure } from './failure.ts';
+import { localPath } from './local.ts';
+
+/** Writes, reads back and removes a small file in a local folder. Nothing remains, also no folder that it had to make. */
+export async function probeLocalFolder(world: World, location: string): Promise<void> {
+  const folder = localPath(location);
+  const path = join(folder, `.${newId(world, 'probe')}`);
+  const bytes = world.random(64);
+  let firstMade: string | undefined;
+  try {
+    firstMade = await mkdir(folder, { recursive: true });
+    await writeFile(path, bytes, { flag: 'wx', flush: true });
+    if (!bytes.equals(await readFile(path))) {
+      throw new Failure('storage_failed', `The folder "${folder}" gave back other bytes than were written.`);
+    }
+  } catch (error) {
+    throw storageFailure(error, folder);
+  } finally {
+    await rm(path, { force: true });
+    if (firstMade !== undefined) await removeEmpty(folder, firstMade);
+  }
+}
+
+/** Removes the folders from the deepest up to `first`, as long as they are empty. */
+async function removeEmpty(deepest: string, first: string): Promise<void> {
+  for (let folder = deepest; folder.length >= first.length; folder = dirname(folder)) {
+    try {
+      await rmdir(folder);
+    } catch {
+      return; // Somebody has put something there in the meantime; it is theirs now.
+    }
+  }
+}
