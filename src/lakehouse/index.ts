@@ -1,3 +1,4 @@
-export type { CatalogEntry, CatalogPort, TableName } from './catalog/port.ts';
+export * from './catalog/index.ts';
+export * from './iceberg/index.ts';
 export * from './parquet/index.ts';
 export * from './storage/index.ts';

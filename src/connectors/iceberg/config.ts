@@ -1,0 +1,102 @@
+import { Failure } from '../../errors.ts';
+import { localPath } from '../../lakehouse/index.ts';
+
+/** What an Iceberg destination is told. */
+export interface IcebergConfig {
+  readonly catalog: CatalogConfig;
+  /** Absolute folder; undefined = the server's default. */
+  readonly warehouse: string | undefined;
+  /** True: tables have no identifier fields and every commit appends. */
+  readonly appendsOnly: boolean;
+  /** Rows deleted at the source stay, marked, or are removed. */
+  readonly deletes: 'mark' | 'apply';
+}
+
+export type CatalogConfig =
+  | { readonly type: 'builtin' }
+  | {
+      readonly type: 'jdbc';
+      readonly url: string;
+      readonly username: string | undefined;
+      readonly password: string | undefined;
+      readonly catalogName: string;
+    };
+
+/** Catalogs that work, and those whose forms exist already. */
+export const availableCatalogs = ['builtin', 'jdbc'] as const;
+export const laterCatalogs = [
+  'rest',
+  'lakekeeper',
+  'nessie',
+  'polaris',
+  'unity',
+  's3tables',
+  'glue',
+  'biglake',
+  'hive',
+] as const;
+
+/** Reads `{type: "ICEBERG", writer: {…}}` or the bare writer. Throws `configuration_invalid` that names the field. */
+export function readConfig(config: unknown): IcebergConfig {
+  const outer = asObject(config);
+  const writer = 'writer' in outer ? asObject(outer['writer']) : outer;
+  const deletes = text(writer['deletes']) || 'mark';
+  if (deletes !== 'mark' && deletes !== 'apply') throw invalid('deletes', '"deletes" must be mark or apply.');
+  checkDeleteMode(text(writer['delete_mode']) || 'equality');
+  return {
+    catalog: readCatalog(writer),
+    warehouse: readWarehouse(text(writer['iceberg_s3_path'])),
+    appendsOnly: isTrue(writer['no_identifier_fields']),
+    deletes,
+  };
+}
+
+function checkDeleteMode(mode: string): void {
+  if (mode === 'equality') return;
+  if (mode === 'position' || mode === 'copy_on_write') {
+    throw invalid('delete_mode', `The delete mode "${mode}" arrives later; "equality" works.`);
+  }
+  throw invalid('delete_mode', '"delete_mode" must be equality, position or copy_on_write.');
+}
+
+function readCatalog(writer: Readonly<Record<string, unknown>>): CatalogConfig {
+  const type = text(writer['catalog_type']).toLowerCase() || 'builtin';
+  if (type === 'builtin') return { type };
+  if (type !== 'jdbc') {
+    const known = (laterCatalogs as readonly string[]).includes(type);
+    const problem = known ? `The catalog type "${type}" arrives later` : `"${type}" is no catalog type`;
+    throw invalid('catalog_type', `${problem}; available: ${availableCatalogs.join(', ')}.`);
+  }
+  const url = text(writer['jdbc_url']);
+  if (url === '') throw invalid('jdbc_url', '"jdbc_url" must name the database of the catalog.');
+  const catalogName = text(writer['catalog_name']) || 'olake_iceberg';
+  if (!/^[a-z_]+$/.test(catalogName)) {
+    throw invalid('catalog_name', '"catalog_name" may hold lower-case letters and underscores only.');
+  }
+  const username = text(writer['jdbc_username']) || undefined;
+  const password = typeof writer['jdbc_password'] === 'string' ? writer['jdbc_password'] : undefined;
+  return { type, url, username, password, catalogName };
+}
+
+function readWarehouse(path: string): string | undefined {
+  if (path === '') return undefined;
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1]?.toLowerCase();
+  if (scheme !== undefined && scheme !== 'file') {
+    throw invalid('iceberg_s3_path', `Warehouses on ${scheme}:// arrive later; name a folder of this server.`);
+  }
+  const folder = localPath(path).replace(/\/+$/, '');
+  if (folder === '') throw invalid('iceberg_s3_path', 'The warehouse must not be the root folder.');
+  return folder;
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new Failure('configuration_invalid', 'The configuration of an Iceberg destination must be an object.');
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
+const isTrue = (value: unknown): boolean => value === true || value === 'true';
+
+function invalid(field: string, reason: string): Failure {
+  return new Failure('configuration_invalid', reason, { details: [{ field, reason }] });
+}

@@ -1,0 +1,5 @@
+export { openJdbcCatalog } from './jdbc.ts';
+export type { JdbcCatalogOptions, OwnedCatalog } from './jdbc.ts';
+export { createSqlCatalog } from './sql.ts';
+export type { SqlCatalogOptions, SqlQuery, SqlResult } from './sql.ts';
+export type { CatalogEntry, CatalogPort, TableName } from './port.ts';

@@ -1,0 +1,15 @@
+export type { CommitCheckpoint } from './checkpoint.ts';
+export { loadTable, removeFiles } from './committer.ts';
+export { currentSnapshot, findSnapshot, parseMetadata } from './metadata.ts';
+export type { MetadataVersion } from './metadata.ts';
+export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';
+export { dropIcebergTable } from './drop.ts';
+export { folderWord } from './partition.ts';
+export { icebergStoppingPoints } from './points.ts';
+export type { IcebergStoppingPoint } from './points.ts';
+export { readRowsAt } from './rows.ts';
+export { readEntries, readManifests } from './snapshot.ts';
+export type { CommitEffect, IcebergCommit, IcebergTable, IcebergTableOptions, IcebergUnit } from './state.ts';
+export { openIcebergTable } from './table.ts';
+export type { RowLocation, WrittenBatch } from './unit-files.ts';
+export type { RemovalMark } from './upsert.ts';

@@ -1,0 +1,82 @@
+import type { Column } from '../../columns/index.ts';
+import { Failure } from '../../errors.ts';
+import type { CommitPorts } from './committer.ts';
+import { loadTable, removeFiles } from './committer.ts';
+import type { MetadataVersion } from './metadata.ts';
+import { createMetadata, currentSchema, findSpec, formatMetadata, withSchema, withSpec } from './metadata.ts';
+import type { TableMetadata } from './model.ts';
+import type { FileNames } from './names.ts';
+import { parsePartition, unpartitioned } from './partition.ts';
+import { createSchema, evolveSchema } from './schema.ts';
+
+/** The table as a stream wants it. */
+export interface TableShape {
+  readonly columns: readonly Column[];
+  /** Column that upserts find rows by. */
+  readonly identifier?: string;
+  /** False leaves the schema without identifier fields. */
+  readonly identifierFields: boolean;
+  readonly partition?: string;
+}
+
+/** Loads the table, or creates it empty at the location. */
+export async function loadOrCreate(
+  ports: CommitPorts,
+  names: FileNames,
+  table: { readonly shape: TableShape; readonly location: string },
+): Promise<MetadataVersion> {
+  const existing = await loadTable(ports);
+  if (existing) return existing;
+  const { storage, catalog, world, guard } = ports;
+  const first = firstMetadata(ports, names, table);
+  const location = names.metadata(0);
+  await storage.put(location, formatMetadata(first));
+  world.reach('iceberg.metadata-written');
+  await guard();
+  world.reach('iceberg.before-swap');
+  if (await catalog.swap(ports.name, { expected: null, next: location })) {
+    world.reach('iceberg.swapped');
+    return { location, metadata: first };
+  }
+  await removeFiles(storage, [location]);
+  const other = await loadTable(ports);
+  if (other) return other;
+  const { database, table: word } = ports.name;
+  throw new Failure('commit_conflict', `The table ${database}.${word} could not be created; its name is taken.`);
+}
+
+function firstMetadata(
+  ports: CommitPorts,
+  names: FileNames,
+  table: { readonly shape: TableShape; readonly location: string },
+): TableMetadata {
+  const { shape, location } = table;
+  const { schema, lastColumnId } = createSchema(shape.columns, shape.identifierFields ? shape.identifier : undefined);
+  const now = ports.world.now().getTime();
+  const metadata = createMetadata({ uuid: names.newUuid(), location, schema, lastColumnId, now });
+  return withPartition(metadata, shape);
+}
+
+/**
+ * The metadata with the shape's columns and partition; the same object when the table has them already. A table that
+ * takes upserts has the empty spec, too: equality deletes of all partitions are written under it.
+ */
+export function withShape(metadata: TableMetadata, shape: TableShape): TableMetadata {
+  const current = currentSchema(metadata);
+  const { schema, lastColumnId } = evolveSchema(current, shape.columns, metadata['last-column-id']);
+  const evolved = schema === current ? metadata : withSchema(metadata, schema, lastColumnId);
+  return withPartition(evolved, shape);
+}
+
+function withPartition(metadata: TableMetadata, shape: TableShape): TableMetadata {
+  const ready = shape.identifier === undefined ? metadata : withSpec(metadata, unpartitioned).metadata;
+  if (!shape.partition?.trim()) return ready;
+  const wanted = withSpec(ready, parsePartition(shape.partition, currentSchema(ready)));
+  if (wanted.specId === wanted.metadata['default-spec-id']) return wanted.metadata;
+  return { ...wanted.metadata, 'default-spec-id': wanted.specId };
+}
+
+/** The spec under which deletes hold in every partition. */
+export function unpartitionedSpec(metadata: TableMetadata): ReturnType<typeof findSpec> {
+  return findSpec(metadata, withSpec(metadata, unpartitioned).specId);
+}

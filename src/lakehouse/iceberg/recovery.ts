@@ -1,0 +1,50 @@
+import type { Storage } from '../storage/types.ts';
+import { removeFiles } from './committer.ts';
+import type { MetadataVersion } from './metadata.ts';
+import type { FileNames } from './names.ts';
+import { readEntries, readManifests } from './snapshot.ts';
+import { loadStaged, readStaged } from './staged.ts';
+
+const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/**
+ * Removes files that earlier, killed attempts of the same job left and that no snapshot and no staged list names. Files of
+ * other writers are never touched. The caller has committed to the table before, so that no older attempt can commit any
+ * more. File names are unique, so they are compared instead of paths, which writers may spell differently.
+ */
+export async function removeLeftBehind(
+  storage: Storage,
+  names: FileNames,
+  table: MetadataVersion & { readonly stagedProperty: string },
+): Promise<number> {
+  const { location } = table.metadata;
+  const listed = [...(await storage.list(`${location}/data`)), ...(await storage.list(`${location}/metadata`))];
+  const candidates = listed.filter((path) => names.isLeftBehind(path));
+  if (candidates.length === 0) return 0;
+  const referenced = await referencedNames(storage, table);
+  const orphans = candidates.filter((path) => !referenced.has(fileName(path)));
+  await removeFiles(storage, orphans);
+  return orphans.length;
+}
+
+async function referencedNames(
+  storage: Storage,
+  table: MetadataVersion & { readonly stagedProperty: string },
+): Promise<Set<string>> {
+  const { metadata, location } = table;
+  const names = new Set([fileName(location)]);
+  for (const older of metadata['metadata-log']) names.add(fileName(older['metadata-file']));
+  for (const snapshot of metadata.snapshots) {
+    names.add(fileName(snapshot['manifest-list']));
+    for (const manifest of await readManifests(storage, snapshot)) {
+      if (names.has(fileName(manifest.path))) continue;
+      names.add(fileName(manifest.path));
+      for (const entry of await readEntries(storage, manifest)) names.add(fileName(entry.file.path));
+    }
+  }
+  for (const staged of readStaged(metadata, table.stagedProperty)) {
+    names.add(fileName(staged.path));
+    for (const file of (await loadStaged(storage, metadata, staged.path)).files) names.add(fileName(file.path));
+  }
+  return names;
+}

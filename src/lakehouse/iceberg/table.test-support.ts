@@ -1,0 +1,114 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { icebergRead } from 'icebird';
+import type { Column, ColumnBatch, ColumnValue } from '../../columns/index.ts';
+import { createColumnBuilder } from '../../columns/index.ts';
+import { createWorld } from '../../world.ts';
+import type { World } from '../../world.ts';
+import type { OwnedCatalog } from '../catalog/index.ts';
+import { openJdbcCatalog } from '../catalog/index.ts';
+import type { Storage } from '../storage/index.ts';
+import { createLocalStorage } from '../storage/index.ts';
+import type { CommitCheckpoint } from './checkpoint.ts';
+import type { TableMetadata } from './model.ts';
+import type { IcebergTable, IcebergTableOptions } from './state.ts';
+import { openIcebergTable } from './table.ts';
+
+export interface Lake {
+  readonly folder: string;
+  readonly storage: Storage;
+  readonly world: World;
+  readonly catalog: OwnedCatalog['catalog'];
+  open(changes?: Partial<IcebergTableOptions>): Promise<IcebergTable>;
+  close(): Promise<void>;
+}
+
+export const name = { database: 'shop', table: 'orders' };
+
+/** A warehouse in a folder with a SQLite catalog beside it; another process may open the same folder. */
+export async function openLake(given?: { folder: string; world?: World }): Promise<Lake> {
+  const folder = given?.folder ?? (await mkdtemp(join(tmpdir(), 'lake-')));
+  const world = given?.world ?? createWorld();
+  const storage = createLocalStorage(world);
+  const owned = await openJdbcCatalog({
+    url: `jdbc:sqlite:${folder}/catalog.db`,
+    catalogName: 'lake',
+    allowPath: () => {},
+  });
+  const { catalog } = owned;
+  return {
+    folder,
+    storage,
+    world,
+    catalog,
+    open: (changes) =>
+      openIcebergTable({
+        storage,
+        world,
+        catalog,
+        name,
+        guard: async () => {},
+        location: `${folder}/shop/orders`,
+        columns: orderColumns,
+        identifierFields: true,
+        checkpointKey: 'p/1/public.orders',
+        run: 'run-1',
+        codec: 'zstd',
+        targetFileBytes: 64 << 20,
+        ...changes,
+      }),
+    async close() {
+      await owned.close();
+      if (!given) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const column = (of: string, type: Column['type'], nullable = true): Column => ({ name: of, type, nullable });
+
+export const orderColumns: readonly Column[] = [
+  column('_olake_id', { kind: 'string' }, false),
+  column('amount', { kind: 'long' }),
+];
+
+export type Row = readonly (ColumnValue | null)[];
+
+export function batchOf(columns: readonly Column[], rows: readonly Row[]): ColumnBatch {
+  const vectors = columns.map((one, at) => {
+    const builder = createColumnBuilder(one, rows.length);
+    for (const row of rows) builder.append(row[at]!);
+    return builder.finish();
+  });
+  return { rows: rows.length, columns: vectors };
+}
+
+export function checkpoint(seq: number, more: Record<string, unknown> = {}): CommitCheckpoint {
+  return { v: 1, job: 'p/1', stream: 'public.orders', run: 'run-1', seq, mode: 'full_refresh', ...more };
+}
+
+/** Reads a table by icebird, an implementation that shares no code with ours. */
+export async function readIndependently(metadata: TableMetadata): Promise<Record<string, unknown>[]> {
+  const original = globalThis.fetch;
+  globalThis.fetch = fetchFile as typeof fetch;
+  try {
+    const plain = JSON.parse(JSON.stringify(metadata)) as never;
+    return await icebergRead({ tableUrl: metadata.location, metadata: plain });
+  } finally {
+    globalThis.fetch = original;
+  }
+}
+
+async function fetchFile(
+  path: string,
+  init?: { method?: string; headers?: Record<string, string> },
+): Promise<Response> {
+  if (init?.method === 'HEAD') {
+    return new Response(null, { headers: { 'content-length': String((await stat(path)).size) } });
+  }
+  const bytes = await readFile(path);
+  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('range') ?? '');
+  if (!range) return new Response(bytes);
+  const end = range[2] ? Number(range[2]) + 1 : bytes.length;
+  return new Response(bytes.subarray(Number(range[1]), end), { status: 206 });
+}
