@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import type { Transaction } from '../store/index.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { tellObservers } from './observers.ts';
@@ -26,8 +25,7 @@ export async function claimBatch(context: EngineContext, limit: number): Promise
     if (dispatches.length === 0) return { claims: [], taken: 0 };
     const free = dispatches.filter((dispatch) => !dispatch.hasConcurrencyKey).map((dispatch) => dispatch.taskId);
     const claims = free.length === 0 ? [] : [...(await claimTasks(commit.tx, toOrder(context, free)))];
-    for (const dispatch of inOneOrder(dispatches))
-      claims.push(...(await claimKeyed(context, commit.tx, dispatch.taskId)));
+    for (const dispatch of inOneOrder(dispatches)) claims.push(...(await claimKeyed(context, commit, dispatch.taskId)));
     await tellOfBegun(context, commit, claims);
     return { claims, taken: dispatches.length };
   });
@@ -47,7 +45,12 @@ function inOneOrder(dispatches: readonly Dispatch[]): readonly Dispatch[] {
 }
 
 /** The unique index on running tasks decides; a task whose key is taken goes back to the queue for a moment. */
-async function claimKeyed(context: EngineContext, tx: Transaction, taskId: string): Promise<readonly ClaimedRows[]> {
+async function claimKeyed(
+  context: EngineContext,
+  commit: AfterCommit,
+  taskId: string,
+): Promise<readonly ClaimedRows[]> {
+  const { tx } = commit;
   if (!(await isKeyTaken(tx, taskId))) {
     await sql`savepoint keyed`.execute(tx);
     try {
@@ -62,6 +65,7 @@ async function claimKeyed(context: EngineContext, tx: Transaction, taskId: strin
   const job = await replaceJob(tx, taskId);
   if (job !== undefined) {
     await context.queue.enqueue(tx, [{ taskId, ...job, hasConcurrencyKey: true }], { seconds: BUSY_KEY_DELAY_SECONDS });
+    commit.effects.push(() => context.signals.sendAfter(BUSY_KEY_DELAY_SECONDS * 1000, 'queue'));
   }
   return [];
 }

@@ -140,7 +140,7 @@ async function giveBack(
   commit.effects.push(() => {
     if (decision === 'retry') context.metrics.taskRetried?.();
     context.metrics.attemptEnded?.(outcomeOf(failing));
-    context.signals.send('queue');
+    context.signals.sendAfter(delaySeconds * 1000, 'queue');
   });
   return decision === 'retry' ? 'retried' : 'returned';
 }

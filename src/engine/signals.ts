@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import type { Store, Transaction } from '../store/index.ts';
 
 const CHANNEL = 'penstock_engine';
+/** What is due later than this is left to the poll. */
+const LONGEST_TIMER_MS = 600_000;
 
 /** `queue`: a task may be claimed. The others carry a run's id, or nothing. */
 export type Topic = 'queue' | 'cancel' | 'run' | 'log' | 'outbox';
@@ -14,6 +16,8 @@ export type Topic = 'queue' | 'cancel' | 'run' | 'log' | 'outbox';
 export interface Signals {
   /** Wakes listeners here at once, and in other processes shortly after. */
   send(topic: Topic, subject?: string): void;
+  /** Sends later, for what is due then. Forgotten when the process ends. */
+  sendAfter(delayMs: number, topic: Topic): void;
   /** Sends with the commit of a transaction that the caller owns. */
   sendWith(tx: Transaction, topic: Topic, subject?: string): Promise<void>;
   on(topic: Topic, listener: (subject: string) => void): () => void;
@@ -25,6 +29,7 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
   const listeners = new Map<Topic, Set<(subject: string) => void>>();
   const pending = new Set<string>();
   let sending: Promise<void> | undefined;
+  let isStopped = false;
 
   const dispatch = (topic: Topic, subject: string): void => {
     for (const listener of listeners.get(topic) ?? []) listener(subject);
@@ -41,15 +46,20 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
     }
     sending = undefined;
   };
+  const send = (topic: Topic, subject = ''): void => {
+    if (isStopped) return;
+    dispatch(topic, subject);
+    pending.add(`${instance} ${topic} ${subject}`);
+    sending ??= flush();
+  };
   const close = await store.listen(CHANNEL, (payload) => {
     const [origin, topic, subject = ''] = payload.split(' ');
     if (origin !== instance) dispatch(topic as Topic, subject);
   });
   return {
-    send(topic, subject = '') {
-      dispatch(topic, subject);
-      pending.add(`${instance} ${topic} ${subject}`);
-      sending ??= flush();
+    send,
+    sendAfter(delayMs, topic) {
+      if (delayMs <= LONGEST_TIMER_MS) setTimeout(send, delayMs, topic).unref();
     },
     // From no instance: this process, too, hears of it only when it is committed.
     sendWith: (tx, topic, subject = '') => store.notify(tx, CHANNEL, `- ${topic} ${subject}`),
@@ -59,6 +69,7 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
       return () => set.delete(listener);
     },
     async stop() {
+      isStopped = true;
       await close();
       await sending;
     },

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { toFailure } from '../errors.ts';
 import type { Store, Transaction } from '../store/index.ts';
 import { checkZone, lastFire, nextFire, parseFrequency } from './frequency.ts';
+import type { Frequency } from './frequency.ts';
 import {
   claimDue,
   deleteSchedule,
@@ -108,7 +109,11 @@ async function fireOne(options: SchedulerOptions, tx: Transaction): Promise<bool
   const schedule = await claimDue(tx, Object.keys(options.onFire));
   if (schedule === undefined) return false;
   const { now, zone, key } = schedule;
-  const frequency = parseFrequency(schedule.frequency);
+  const frequency = readStored(schedule);
+  if (frequency === undefined) {
+    await moveOn(tx, { key, nextFireAt: null, firedAt: null, error: 'the frequency is not understood any more' });
+    return true;
+  }
   // Never before the stored instant: what was due earlier has fired, or was switched off.
   const newest = Math.max(lastFire(frequency, now, zone)?.getTime() ?? 0, schedule.nextFireAt?.getTime() ?? 0);
   const dueAt = new Date(newest);
@@ -118,6 +123,14 @@ async function fireOne(options: SchedulerOptions, tx: Transaction): Promise<bool
   const nextFireAt = nextFire(frequency, now, zone) ?? null;
   await moveOn(tx, { key, nextFireAt, firedAt: isFresh ? dueAt : null, error });
   return true;
+}
+
+function readStored(schedule: ScheduleRow): Frequency | undefined {
+  try {
+    return parseFrequency(schedule.frequency);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A handler that fails must not stop the schedule: its writes are undone, the failure is kept on the row. */

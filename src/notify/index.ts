@@ -1,0 +1,2 @@
+export { createWebhookDeliverer } from './webhook.ts';
+export type { WebhookOptions, WebhookPayload } from './webhook.ts';
