@@ -41,8 +41,8 @@ export async function openParquetFile(storage: Storage, path: string): Promise<P
     type: storedType(element),
   }));
   // Without logical types the reader hands out the stored integers and bytes instead of rounded decimals and dates.
-  const schema = metadata.schema.map(({ converted_type: _, logical_type: __, ...element }) => element);
-  const raw = { ...metadata, schema: schema as SchemaElement[] };
+  const schema = metadata.schema.map((element) => ({ ...element, converted_type: undefined, logical_type: undefined }));
+  const raw = { ...metadata, schema };
 
   return {
     rows: Number(metadata.num_rows),

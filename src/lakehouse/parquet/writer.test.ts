@@ -123,7 +123,11 @@ function randomValue(type: ColumnType, spread: number): ColumnValue {
   }
 }
 
-function makeRows(type: ColumnType, count: number, spread: number, nullShare: number): Row[] {
+function makeRows(
+  type: ColumnType,
+  count: number,
+  { spread, nullShare }: { spread: number; nullShare: number },
+): Row[] {
   return Array.from({ length: count }, () => [Math.random() < nullShare ? null : randomValue(type, spread)]);
 }
 
@@ -134,12 +138,12 @@ describe('a written Parquet file reads back exactly', () => {
         const column = { name: 'c', type, nullable: true };
         const groups = [
           extremes(type).map((value) => [value]),
-          makeRows(type, 1000, 20, 0),
-          makeRows(type, 1003, 20, 0.3),
-          makeRows(type, 10_007, 1e9, 0.1),
-          makeRows(type, 17, 20, 1),
+          makeRows(type, 1000, { spread: 20, nullShare: 0 }),
+          makeRows(type, 1003, { spread: 20, nullShare: 0.3 }),
+          makeRows(type, 10_007, { spread: 1e9, nullShare: 0.1 }),
+          makeRows(type, 17, { spread: 20, nullShare: 1 }),
           [],
-          makeRows(type, 1, 20, 0),
+          makeRows(type, 1, { spread: 20, nullShare: 0 }),
         ];
         const { rows, summary } = await write([column], groups, codec);
         assert.deepEqual(rows, groups.flat());

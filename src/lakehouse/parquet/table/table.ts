@@ -152,8 +152,8 @@ function filesAfter(manifest: Manifest, staged: readonly ManifestFile[], change:
   return change.effect === 'publish' ? [...staged.map(withoutStaged), ...fresh] : manifest.files;
 }
 
-function withoutStaged({ staged: _, ...file }: ManifestFile): ManifestFile {
-  return file;
+function withoutStaged({ path, rows, bytes, run }: ManifestFile): ManifestFile {
+  return { path, rows, bytes, run };
 }
 
 /** Renames what became visible, then removes what was replaced. Repeating it after a crash changes nothing more. */

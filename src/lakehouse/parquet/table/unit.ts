@@ -44,12 +44,49 @@ const MAXIMUM_OPEN_FILES = 64;
 
 /** Starts a unit of the table. */
 export function beginParquetUnit(table: ParquetTable, options: ParquetTableOptions, unit: UnitOptions): ParquetUnit {
+  const files = createUnitFiles(table, options, unit);
+  let rows = 0;
+
+  async function writeCut(batch: ColumnBatch, groups: ReadonlyMap<string, readonly number[]>): Promise<UnitPlace> {
+    const places: { place: UnitPlace; picks: readonly number[] }[] = [];
+    for (const [partition, picks] of groups) {
+      const whole = picks.length === batch.rows;
+      places.push({ place: await files.write(partition, whole ? batch : pickBatch(batch, picks)), picks });
+    }
+    const [first] = places;
+    return places.length === 1 ? first!.place : { ...first!.place, placeOf: (row) => placeAmong(places, row) };
+  }
+  return {
+    async write(batch) {
+      rows += batch.rows;
+      if (unit.partition === undefined || batch.rows === 0) return files.write('', batch);
+      return writeCut(batch, unit.partition(batch));
+    },
+    get bytes() {
+      return files.bytes();
+    },
+    get rows() {
+      return rows;
+    },
+    finish: () => files.finish(),
+    abort: () => files.abort(),
+  };
+}
+
+/** The files of one unit: at most one open per partition. */
+interface UnitFiles {
+  write(partition: string, batch: ColumnBatch): Promise<UnitPlace>;
+  bytes(): number;
+  finish(): Promise<readonly ManifestFile[]>;
+  abort(): Promise<void>;
+}
+
+function createUnitFiles(table: ParquetTable, options: ParquetTableOptions, unit: UnitOptions): UnitFiles {
   const { storage, world, run, columns } = options;
   const ids = columnIds(table.manifest.schema, columns);
+  const fields = columns.map((column) => ({ column, fieldId: ids.get(column.name)! }));
   const open = new Map<string, OpenFile>();
   const done: ManifestFile[] = [];
-  let doneBytes = 0;
-  let rows = 0;
 
   async function fileFor(partition: string): Promise<OpenFile> {
     const known = open.get(partition);
@@ -62,7 +99,6 @@ export function beginParquetUnit(table: ParquetTable, options: ParquetTableOptio
     const path = table.layout.newFile(partition);
     const staged = table.layout.stagedPath(path);
     const output = await storage.createFile(table.layout.absolute(staged));
-    const fields = columns.map((column) => ({ column, fieldId: ids.get(column.name)! }));
     const file = { path, staged, writer: await createParquetWriter({ columns: fields, codec: unit.codec, output }) };
     open.set(partition, file);
     return file;
@@ -72,52 +108,33 @@ export function beginParquetUnit(table: ParquetTable, options: ParquetTableOptio
     const summary = await writer.close();
     open.delete(partition);
     done.push({ path, rows: summary.rows, bytes: summary.bytes, run, staged });
-    doneBytes += summary.bytes;
     world.reach('parquet.file-written');
   }
-  async function writeTo(partition: string, batch: ColumnBatch): Promise<UnitPlace> {
-    const file = await fileFor(partition);
-    const { firstRow } = await file.writer.write(batch);
-    if (file.writer.bytes >= unit.maximumFileBytes) await end(partition);
-    return { file: file.path, firstRow };
+  async function drop(partition: string, file: OpenFile): Promise<void> {
+    open.delete(partition);
+    await file.writer.abort();
   }
 
   return {
-    async write(batch) {
-      rows += batch.rows;
-      const groups = unit.partition?.(batch);
-      if (groups === undefined || batch.rows === 0) return writeTo('', batch);
-      const places: { place: UnitPlace; picks: readonly number[] }[] = [];
-      for (const [partition, picks] of groups) {
-        const whole = picks.length === batch.rows;
-        places.push({ place: await writeTo(partition, whole ? batch : pickBatch(batch, picks)), picks });
-      }
-      const [first] = places;
-      return places.length === 1 ? first!.place : { ...first!.place, placeOf: (row) => placeAmong(places, row) };
+    async write(partition, batch) {
+      const file = await fileFor(partition);
+      const { firstRow } = await file.writer.write(batch);
+      if (file.writer.bytes >= unit.maximumFileBytes) await end(partition);
+      return { file: file.path, firstRow };
     },
-    get bytes() {
-      return [...open.values()].reduce((sum, file) => sum + file.writer.bytes, doneBytes);
-    },
-    get rows() {
-      return rows;
+    bytes() {
+      const ended = done.reduce((sum, file) => sum + file.bytes, 0);
+      return [...open.values()].reduce((sum, file) => sum + file.writer.bytes, ended);
     },
     async finish() {
-      for (const [partition, file] of open) {
-        if (file.writer.rows > 0) await end(partition);
-        else await dropFile(file, () => open.delete(partition));
-      }
+      for (const [partition, file] of open) await (file.writer.rows > 0 ? end(partition) : drop(partition, file));
       return done;
     },
     async abort() {
-      for (const [partition, file] of open) await dropFile(file, () => open.delete(partition));
+      for (const [partition, file] of open) await drop(partition, file);
       for (const { staged } of done.splice(0)) await storage.remove(table.layout.absolute(staged!));
     },
   };
-}
-
-async function dropFile(file: OpenFile, forget: () => void): Promise<void> {
-  forget();
-  await file.writer.abort();
 }
 
 function pickBatch(batch: ColumnBatch, rows: readonly number[]): ColumnBatch {
