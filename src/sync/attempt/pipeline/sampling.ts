@@ -14,55 +14,66 @@ export interface Sample {
 
 export interface Sampler {
   /** Which rows of the next batch are sampled: decided and copied before the writer takes the buffers. */
-  take(source: ColumnBatch, table: ColumnBatch): readonly Picked[];
+  take(source: ColumnBatch, table: ColumnBatch): Picked | undefined;
   /** Keeps the picked rows once the writer has said where the batch went. */
-  keep(picked: readonly Picked[], place: BatchPlace): void;
+  keep(picked: Picked | undefined, place: BatchPlace): void;
+  /** At most `size` rows. */
   readonly samples: readonly Sample[];
 }
 
 export interface Picked {
   readonly slot: number;
-  readonly row: number;
-  readonly key: readonly string[];
-  readonly written: readonly (string | null)[];
+  readonly rows: readonly {
+    readonly row: number;
+    readonly key: readonly string[];
+    readonly written: Sample['written'];
+  }[];
 }
 
-/** A uniform sample of at most `size` of all rows, by reservoir with jumps (only chosen rows cost anything). */
+/** Rows come from so many batches: reading a row back costs reading its row group. */
+const BATCHES = 2;
+
+/** A sample of all rows: batches by reservoir, so that each batch is as likely as any other, and random rows of each. */
 export function createSampler(selection: StreamSelection, options: { size: number; world: World }): Sampler {
-  const samples: Sample[] = [];
+  const { size, world } = options;
+  const kept: Sample[][] = [];
   const keyAt = selection.primaryKey.map((name) => selection.columns.findIndex((column) => column.name === name));
-  const random = (): number => (options.world.random(6).readUIntBE(0, 6) + 1) / (2 ** 48 + 1);
+  const below = (limit: number): number => Math.floor((world.random(6).readUIntBE(0, 6) / 2 ** 48) * limit);
   let seen = 0;
-  let filled = 0;
-  let weight = Math.exp(Math.log(random()) / options.size);
-  let next = 0;
-  const jump = (): void => {
-    next += Math.floor(Math.log(random()) / Math.log(1 - weight)) + 1;
-    weight *= Math.exp(Math.log(random()) / options.size);
-  };
   return {
-    samples,
+    get samples() {
+      const quota = Math.ceil(size / Math.max(1, kept.length));
+      return kept.flatMap((samples) => samples.slice(0, quota)).slice(0, size);
+    },
     take(source, table) {
-      const picked: Picked[] = [];
-      while (next < seen + source.rows) {
-        const row = next - seen;
-        const slot = filled < options.size ? filled++ : Math.floor(random() * options.size);
-        picked.push({
-          slot,
-          row,
-          key: keyAt.map((at) => textOfRow(source.columns[at]!, row) ?? ''),
-          written: table.columns.map((vector) => textOfRow(vector, row)),
-        });
-        if (filled < options.size) next++;
-        else jump();
-      }
-      seen += source.rows;
-      return picked;
+      const slot = seen < BATCHES ? seen : below(seen + 1);
+      seen++;
+      if (slot >= BATCHES) return undefined;
+      const rows = pickRows(source.rows, size, below).map((row) => ({
+        row,
+        key: keyAt.map((at) => textOfRow(source.columns[at]!, row) ?? ''),
+        written: table.columns.map((vector) => textOfRow(vector, row)),
+      }));
+      return { slot, rows };
     },
     keep(picked, place) {
-      for (const { slot, row, key, written } of picked) {
-        samples[slot] = { place: { file: place.file, row: place.firstRow + row }, key, written };
-      }
+      if (!picked) return;
+      kept[picked.slot] = picked.rows.map(({ row, key, written }) => ({
+        place: { file: place.file, row: place.firstRow + row },
+        key,
+        written,
+      }));
     },
   };
+}
+
+/** Distinct rows in random order: all of a small batch, about `size` of a large one. */
+function pickRows(rows: number, size: number, below: (limit: number) => number): number[] {
+  if (rows > size * 2) return [...new Set(Array.from({ length: size }, () => below(rows)))];
+  const all = Array.from({ length: rows }, (_, row) => row);
+  for (let at = rows - 1; at > 0; at--) {
+    const other = below(at + 1);
+    [all[at], all[other]] = [all[other]!, all[at]!];
+  }
+  return all.slice(0, size);
 }
