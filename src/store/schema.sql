@@ -194,6 +194,23 @@ CREATE INDEX run_ended ON run USING btree (ended_at) WHERE (ended_at IS NOT NULL
 CREATE UNIQUE INDEX run_idempotency ON run USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX run_one_live ON run USING btree (concurrency_key) WHERE ((concurrency_key IS NOT NULL) AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
 
+create table schedule (
+  key text not null,
+  frequency text not null,
+  zone text not null default 'UTC'::text,
+  next_fire_at timestamp with time zone,
+  last_fire_at timestamp with time zone,
+  paused boolean not null default false,
+  held boolean not null default false,
+  catch_up text not null default 'once'::text,
+  overlap text not null default 'skip'::text,
+  last_error text,
+  constraint schedule_pkey PRIMARY KEY (key),
+  constraint schedule_catch_up_check CHECK ((catch_up = ANY (ARRAY['once'::text, 'none'::text]))),
+  constraint schedule_overlap_check CHECK ((overlap = 'skip'::text))
+);
+CREATE INDEX schedule_due ON schedule USING btree (next_fire_at) WHERE ((next_fire_at IS NOT NULL) AND (NOT paused) AND (NOT held));
+
 create table server_key (
   only_one boolean not null default true,
   key_id text not null,

@@ -162,6 +162,19 @@ export interface RunTable {
   cancel_requested_by: string | null;
 }
 
+export interface ScheduleTable {
+  key: string;
+  frequency: string;
+  zone: Generated<string>;
+  next_fire_at: Timestamp | null;
+  last_fire_at: Timestamp | null;
+  paused: Generated<boolean>;
+  held: Generated<boolean>;
+  catch_up: Generated<string>;
+  overlap: Generated<string>;
+  last_error: string | null;
+}
+
 export interface ServerKeyTable {
   only_one: Generated<boolean>;
   key_id: string;
@@ -245,6 +258,7 @@ export interface Database {
   outbox: OutboxTable;
   project_settings: ProjectSettingsTable;
   run: RunTable;
+  schedule: ScheduleTable;
   server_key: ServerKeyTable;
   sessions: SessionsTable;
   sign_in_failures: SignInFailuresTable;

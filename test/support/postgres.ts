@@ -23,7 +23,13 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
   const folder = await mkdtemp(join(tmpdir(), 'penstock-test-postgres-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const server = await startEmbeddedPostgres({ ...testOptions(folder, options.version), durable: false, ...options });
+    const settings = { max_connections: '300', ...options.settings };
+    const server = await startEmbeddedPostgres({
+      ...testOptions(folder, options.version),
+      durable: false,
+      ...options,
+      settings,
+    });
     const stop = async (): Promise<void> => {
       await server.stop();
       await remove();
