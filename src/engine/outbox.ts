@@ -8,8 +8,8 @@ import type { OutboxRow } from './tables/outbox.ts';
 const POLL_MS = 1000;
 const BATCH = 20;
 /** A delivery that takes longer has failed; shorter than the time for which nobody else takes the message. */
-const DELIVERY_TIMEOUT_MS = 30_000;
-const HOLD_SECONDS = 60;
+const DELIVERY_TIMEOUT_MS = 12_000;
+const HOLD_SECONDS = 15;
 const LONGEST_DELAY_SECONDS = 3600;
 const GIVE_UP_SECONDS = 24 * 3600;
 

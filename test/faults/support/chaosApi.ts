@@ -1,0 +1,13 @@
+/** The api process of the chaos test: `chaosApi.ts DATABASE_URL PORT`. `POST /<idempotency key>` starts a run. */
+import { createServer } from 'node:http';
+import { chaosPlan, openChaosEngine } from './chaosEngine.ts';
+
+const { engine } = await openChaosEngine(process.argv[2]!);
+const server = createServer((request, response) => {
+  engine.start(chaosPlan(request.url!.slice(1))).then(
+    (result) => response.writeHead(200).end(result.runId),
+    () => response.writeHead(503).end(),
+  );
+});
+server.listen(Number(process.argv[3]), '127.0.0.1', () => process.send?.('ready'));
+process.on('disconnect', () => process.exit(1));

@@ -1,0 +1,8 @@
+/** A worker process of the chaos test: `chaosWorker.ts DATABASE_URL`. Runs until it is killed. */
+import { openChaosEngine } from './chaosEngine.ts';
+
+const { engine } = await openChaosEngine(process.argv[2]!);
+await engine.startWorker();
+process.send?.('ready');
+// The test has died without killing us.
+process.on('disconnect', () => process.exit(1));

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { TestSource } from '../support/source.ts';
+import { startTestSource } from '../support/source.ts';
+import { createJob, createOrders, lakeRows, newestRows, sourceRows } from './sync-support.ts';
+import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
+
+const MODES = ['full_refresh', 'incremental'] as const;
+const DESTINATIONS: readonly Destination[] = ['parquet', 'iceberg'];
+
+let source: TestSource;
+
+before(async () => {
+  source = await startTestSource();
+  await createOrders(source, 1500);
+});
+after(() => source.stop());
+
+/** The table holds exactly the source's rows, each once (append-only tables: the newest of each). */
+async function assertEqual(job: LakeJob, { destination, mode }: JobOptions, place: string): Promise<void> {
+  const rows = await job.read();
+  const appendOnly = destination === 'parquet' && mode === 'incremental';
+  if (!appendOnly)
+    assert.equal(new Set(rows.map((row) => row['_olake_id'])).size, rows.length, `${place}: a row twice`);
+  assert.deepEqual(lakeRows(appendOnly ? newestRows(rows) : rows), await sourceRows(source), place);
+  assert.deepEqual(await job.stagedFiles(), [], `${place}: leftovers`);
+}
+
+/** Each stopping point once, and again at its last passage where there are several. */
+function stops(points: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const point of points) counts.set(point, (counts.get(point) ?? 0) + 1);
+  return [...counts].flatMap(([name, count]) => (count > 1 ? [name, `${name}:${count}`] : [name]));
+}
+
+let changes = 0;
+
+/** Moves five rows on and adds one; ties with the last cursor value included. */
+async function changeSource(): Promise<void> {
+  changes++;
+  await source.run(
+    `update orders set name = 'changed ${changes}', at = '2026-02-01Z'::timestamptz + ${changes} * interval '1 minute'
+       where id between 11 and 15;
+     insert into orders values (${100_000 + changes}, 'new', ${changes}, '2026-02-01Z'::timestamptz + ${changes} * interval '1 minute')`,
+  );
+}
+
+async function killAndResume(options: JobOptions, stopAt: string, second: boolean): Promise<void> {
+  const job = await createJob(source, options);
+  try {
+    if (second) {
+      assert.equal((await job.attempt()).failure, undefined);
+      await changeSource();
+    }
+    const before_ = second ? lakeRows(await job.read()) : [];
+    const killed = await job.attempt({ run: 'run-killed', stopAt });
+    assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
+    if (options.mode === 'full_refresh') {
+      const now = lakeRows(await job.read());
+      const whole = await sourceRows(source);
+      assert.ok(same(now, before_) || same(now, whole), `${stopAt}: a mixture of old and new is visible`);
+    }
+    const resumed = await job.attempt({ run: 'run-killed' });
+    assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
+    await assertEqual(job, options, stopAt);
+    const again = await job.attempt();
+    assert.equal(again.failure, undefined);
+    if (options.mode === 'incremental') assert.equal(again.result!.progress.records, 0, `${stopAt}: rows came again`);
+    await assertEqual(job, options, `${stopAt}, one run later`);
+  } finally {
+    await job.remove();
+  }
+}
+
+const same = (left: readonly string[], right: readonly string[]): boolean =>
+  left.length === right.length && left.every((value, at) => value === right[at]);
+
+for (const destination of DESTINATIONS) {
+  for (const mode of MODES) {
+    describe(`a sync of ${mode} to ${destination} that is killed`, () => {
+      it('at any point of its first run yields each row exactly once', async () => {
+        const options = { destination, mode };
+        const dry = await createJob(source, options);
+        const { points, failure } = await dry.attempt();
+        assert.equal(failure, undefined);
+        await assertEqual(dry, options, 'dry run');
+        await dry.remove();
+        for (const stop of stops(points)) await killAndResume(options, stop, false);
+      });
+
+      it('at any point of a later run yields each row exactly once', async () => {
+        const options = { destination, mode };
+        const dry = await createJob(source, options);
+        await dry.attempt();
+        await changeSource();
+        const { points, failure } = await dry.attempt();
+        assert.equal(failure, undefined);
+        await assertEqual(dry, options, 'dry run');
+        await dry.remove();
+        for (const stop of stops(points)) await killAndResume(options, stop, true);
+      });
+    });
+  }
+}

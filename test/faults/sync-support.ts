@@ -1,0 +1,283 @@
+import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { icebergRead } from 'icebird';
+import type { DiscoveredStream, LogLine } from '../../src/connectors/kit/index.ts';
+import type { Failure } from '../../src/errors.ts';
+import type { CatalogEntry, CatalogPort, TableName } from '../../src/lakehouse/index.ts';
+import { runInChild } from '../../src/sync/attempt/host.ts';
+import type { AttemptHost } from '../../src/sync/attempt/host.ts';
+import { answerFromCatalog } from '../../src/sync/attempt/io.ts';
+import type { SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
+import { buildCatalog, parseState, withStream, writeState } from '../../src/sync/catalog/index.ts';
+import type { AdvancedSettings, Catalog } from '../../src/sync/types.ts';
+import type { TestSource } from '../support/source.ts';
+
+export type Destination = 'parquet' | 'iceberg';
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface AttemptOptions {
+  readonly stopAt?: string;
+  readonly run?: string;
+  readonly advanced?: AdvancedSettings;
+  readonly signal?: AbortSignal;
+  /** Called while the attempt runs, for each log line. */
+  readonly onLog?: (line: LogLine) => void;
+}
+
+export interface Outcome {
+  readonly result?: SyncResult;
+  readonly failure?: Failure;
+  readonly points: readonly string[];
+  readonly lines: readonly LogLine[];
+}
+
+/** One job with its own folder, state and catalog: what survives the crash of an attempt. */
+export interface LakeJob {
+  readonly folder: string;
+  /** Runs one attempt in a child process, as the engine does; never throws for what the attempt throws. */
+  attempt(options?: AttemptOptions): Promise<Outcome>;
+  /** All rows of the stream's table, by a reader that shares no code with ours. */
+  read(table?: string): Promise<Row[]>;
+  /** Parquet files that a reader would see below the table's folder. */
+  visibleFiles(table?: string): Promise<string[]>;
+  stagedFiles(): Promise<string[]>;
+  readonly state: string;
+  remove(): Promise<void>;
+}
+
+export interface JobOptions {
+  readonly destination: Destination;
+  readonly mode: 'full_refresh' | 'incremental';
+  readonly cursor?: string;
+  readonly streams?: readonly string[];
+  readonly selection?: Record<string, unknown>;
+}
+
+export async function discoverStreams(source: TestSource): Promise<readonly DiscoveredStream[]> {
+  const work: Work = {
+    kind: 'discover',
+    folders: rules(tmpdir()),
+    source: { type: 'postgres', config: source.config },
+    threads: 1,
+  };
+  return runInChild(work, quietHost());
+}
+
+export async function createJob(source: TestSource, options: JobOptions): Promise<LakeJob> {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-sync-'));
+  const found = (await discoverStreams(source)).filter(
+    ({ name }) => options.streams === undefined || options.streams.includes(name),
+  );
+  const catalog = choose(buildCatalog(found, { prefix: 'job', database: 'shop' }), options);
+  const tables = createMemoryCatalog();
+  const lake = join(folder, 'lake');
+  const config =
+    options.destination === 'parquet'
+      ? { type: 'PARQUET', writer: { local_path: lake } }
+      : { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: lake } };
+  let state = '{}';
+  let runs = 0;
+  const tableFolder = (table: string): string => join(lake, 'job_shop_public', table);
+
+  async function attempt(ask: AttemptOptions = {}): Promise<Outcome> {
+    const points: string[] = [];
+    const lines: LogLine[] = [];
+    const work: SyncWork = {
+      kind: 'sync',
+      folders: rules(folder),
+      stopAt: ask.stopAt,
+      tracePoints: true,
+      project: 'p',
+      jobId: 1,
+      run: ask.run ?? `run-${++runs}`,
+      catalog,
+      advanced: { max_threads: 1, ...ask.advanced },
+      source: { type: 'postgres', config: source.config },
+      destination: { type: options.destination, config },
+      state,
+      runFolder: join(folder, 'run'),
+    };
+    const host: AttemptHost = {
+      ...quietHost(),
+      signal: ask.signal ?? new AbortController().signal,
+      log: (line) => {
+        lines.push(line);
+        ask.onLog?.(line);
+      },
+      point: (name) => points.push(name),
+      async answer(question) {
+        if (question.ask === 'guard') return null;
+        if (question.ask !== 'saveState') return answerFromCatalog(tables, question);
+        const [entry] = parseState(`{"streams":[${question.entry}]}`).streams!;
+        state = writeState(withStream(parseState(state), entry!));
+        return null;
+      },
+    };
+    try {
+      return { result: await runInChild<SyncResult>(work, host), points, lines };
+    } catch (error) {
+      return { failure: error as Failure, points, lines };
+    }
+  }
+
+  return {
+    folder,
+    attempt,
+    get state() {
+      return state;
+    },
+    read: (table = 'orders') =>
+      options.destination === 'parquet'
+        ? readParquetFolder(tableFolder(table))
+        : readIceberg(tables, { database: 'job_shop_public', table }),
+    visibleFiles: (table = 'orders') => parquetFiles(tableFolder(table)),
+    stagedFiles: async () => (await allFiles(lake)).filter((path) => path.includes('/_staging/')),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+/** What source and table are compared by, one text per row, sorted. */
+export async function sourceRows(source: TestSource, table = 'orders'): Promise<string[]> {
+  const rows = await source.run(
+    `select id::text as id, name, amount::text as amount,
+       to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at from ${table}`,
+  );
+  return rows.map((row) => [row['id'], row['name'], row['amount'], row['at']].join('|')).toSorted();
+}
+
+export function lakeRows(rows: readonly Row[]): string[] {
+  return rows
+    .map((row) => [String(row['id']), row['name'], Number(row['amount']).toFixed(2), toIso(row['at'])].join('|'))
+    .toSorted();
+}
+
+/** Of rows of append-only tables, the newest per identity. */
+export function newestRows(rows: readonly Row[]): Row[] {
+  const newest = new Map<string, Row>();
+  const time = (row: Row): string => toIso(row['_olake_timestamp']);
+  for (const row of rows) {
+    const id = String(row['_olake_id']);
+    const other = newest.get(id);
+    if (!other || time(row) > time(other)) newest.set(id, row);
+  }
+  return [...newest.values()];
+}
+
+/** A table of three partitions (so of three chunks) whose cursor `at` has many ties. */
+export async function createOrders(source: TestSource, rows: number): Promise<void> {
+  await source.run(
+    `create table orders (id bigint primary key, name text, amount numeric(10,2), at timestamptz not null)
+       partition by hash (id);
+     create table orders_0 partition of orders for values with (modulus 3, remainder 0);
+     create table orders_1 partition of orders for values with (modulus 3, remainder 1);
+     create table orders_2 partition of orders for values with (modulus 3, remainder 2);
+     insert into orders select i, 'name ' || i, i / 7.0, '2026-01-01Z'::timestamptz + (i / 10) * interval '1 second'
+       from generate_series(1, ${rows}) as i`,
+  );
+}
+
+function toIso(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : new Date(Number(value) / 1000).toISOString();
+}
+
+function choose(catalog: Catalog, options: JobOptions): Catalog {
+  const { mode, cursor = 'at' } = options;
+  const selected = Object.entries(catalog.selected_streams).map(([namespace, entries]) => [
+    namespace,
+    entries.map((entry) => ({ ...entry, ...options.selection })),
+  ]);
+  return {
+    selected_streams: Object.fromEntries(selected) as Catalog['selected_streams'],
+    streams: catalog.streams.map(({ stream }) => ({
+      stream: { ...stream, sync_mode: mode, cursor_field: mode === 'incremental' ? cursor : '' },
+    })),
+  };
+}
+
+function rules(folder: string): Work['folders'] {
+  return { warehouse: join(folder, 'warehouse'), dataDir: join(folder, 'data'), roots: null };
+}
+
+function quietHost(): AttemptHost {
+  return { signal: new AbortController().signal, log: () => {}, progress: () => {}, answer: async () => null };
+}
+
+function createMemoryCatalog(): CatalogPort {
+  const entries = new Map<string, CatalogEntry>();
+  const key = (name: TableName): string => `${name.database}.${name.table}`;
+  return {
+    load: async (name) => entries.get(key(name)),
+    async swap(name, { expected, next }) {
+      const now = entries.get(key(name))?.metadataLocation ?? null;
+      if (now !== expected) return false;
+      entries.set(key(name), { metadataLocation: next, previousMetadataLocation: expected });
+      return true;
+    },
+    drop: async (name) => entries.delete(key(name)),
+    list: async () =>
+      [...entries.keys()].map((text) => ({ database: text.split('.')[0]!, table: text.split('.')[1]! })),
+  };
+}
+
+async function allFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+async function parquetFiles(folder: string): Promise<string[]> {
+  return (await allFiles(folder)).filter(
+    (path) =>
+      path.endsWith('.parquet') &&
+      !path
+        .slice(folder.length)
+        .split('/')
+        .some((part) => /^[._]/.test(part)),
+  );
+}
+
+async function readParquetFolder(folder: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const path of await parquetFiles(folder)) {
+    const bytes = await readFile(path);
+    const file = new Uint8Array(bytes).buffer;
+    for (const row of await parquetReadObjects({ file, compressors })) rows.push(row);
+  }
+  return rows;
+}
+
+async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]> {
+  const entry = await tables.load(name);
+  if (!entry) return [];
+  const metadata = JSON.parse(await readFile(entry.metadataLocation.replace(/^file:\/\//, ''), 'utf8')) as {
+    location: string;
+  };
+  const original = globalThis.fetch;
+  // The reader speaks HTTP only.
+  globalThis.fetch = fetchFile as typeof fetch;
+  try {
+    return await icebergRead({ tableUrl: metadata.location, metadata: metadata as never });
+  } finally {
+    globalThis.fetch = original;
+  }
+}
+
+async function fetchFile(input: string, init?: RequestInit): Promise<Response> {
+  const path = input.replace(/^file:\/\//, '');
+  const { size } = await stat(path);
+  if (init?.method === 'HEAD') return new Response(null, { headers: { 'content-length': String(size) } });
+  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('range') ?? '');
+  if (!range) return new Response(await readFile(path));
+  const start = Number(range[1]);
+  const end = range[2] ? Math.min(Number(range[2]), size - 1) : size - 1;
+  const file = await open(path);
+  try {
+    const bytes = new Uint8Array(end - start + 1);
+    await file.read(bytes, 0, bytes.length, start);
+    return new Response(bytes, { status: 206 });
+  } finally {
+    await file.close();
+  }
+}
