@@ -141,7 +141,12 @@ function bindTable(lake: Lake, table: IcebergTable, open: OpenTable): Destinatio
 
 async function dropTable(lake: Lake, name: TableName): Promise<boolean> {
   await lake.context.guard();
-  const { dropped, kept } = await dropIcebergTable({ ...lake, name, location: locate(lake, name) });
+  const { dropped, kept } = await dropIcebergTable({
+    ...lake,
+    world: lake.context.world,
+    name,
+    location: locate(lake, name),
+  });
   if (kept) lake.context.log({ level: 'warn', message: `the files of the table stay: ${kept}` });
   return dropped;
 }

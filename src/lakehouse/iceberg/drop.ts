@@ -1,10 +1,12 @@
 import type { CatalogPort, TableName } from '../catalog/port.ts';
+import type { World } from '../../world.ts';
 import type { Storage } from '../storage/types.ts';
 import { loadTable } from './committer.ts';
 
 export interface DropTable {
   readonly storage: Storage;
   readonly catalog: CatalogPort;
+  readonly world: World;
   readonly name: TableName;
   /** Where a table of this name lies when we made it; files elsewhere are not ours to remove. */
   readonly location: string;
@@ -12,15 +14,22 @@ export interface DropTable {
 
 /**
  * Removes the table from the catalog, then its files when they lie at the usual place. `kept` names the place of files
- * that stay. A table that does not exist is no error; a kill in between leaves files that the next table there ignores.
+ * that stay. A table that does not exist is no error; files that a kill in between leaves go when the next table is made
+ * there.
  */
 export async function dropIcebergTable(
   options: DropTable,
 ): Promise<{ readonly dropped: boolean; readonly kept?: string }> {
-  const { storage, catalog, name } = options;
+  const { storage, catalog, name, world } = options;
+  if (!(await catalog.load(name))) return { dropped: false };
   const location = await readLocation(options);
-  if (!(await catalog.drop(name))) return { dropped: false };
-  if (location !== undefined && location !== options.location) return { dropped: true, kept: location };
+  const isUsual = location === undefined || location === options.location;
+  if (isUsual) await storage.put(dropMarker(options.location), Buffer.alloc(0));
+  world.reach('iceberg.drop-announced');
+  const dropped = await catalog.drop(name);
+  world.reach('iceberg.dropped');
+  if (!dropped) return { dropped };
+  if (!isUsual) return { dropped, kept: location };
   await storage.removeFolder(options.location);
   return { dropped: true };
 }
@@ -32,4 +41,16 @@ async function readLocation(options: DropTable): Promise<string | undefined> {
   } catch {
     return undefined;
   }
+}
+
+const dropMarker = (location: string): string => `${location}/metadata/penstock.dropped`;
+
+/** Removes the files of a table whose drop was cut short. Call only while the catalog knows no table of the name. */
+export async function finishDrop(storage: Storage, location: string): Promise<void> {
+  if ((await storage.size(dropMarker(location))) !== undefined) await storage.removeFolder(location);
+}
+
+/** Forgets a drop that was cut short before the catalog had it: the table is in use again. */
+export async function cancelDrop(storage: Storage, location: string): Promise<void> {
+  await storage.remove(dropMarker(location));
 }

@@ -7,6 +7,7 @@ export { dropIcebergTable } from './drop.ts';
 export { folderWord } from './partition.ts';
 export { icebergStoppingPoints } from './points.ts';
 export type { IcebergStoppingPoint } from './points.ts';
+export { referencedFiles } from './recovery.ts';
 export { readRowsAt } from './rows.ts';
 export { readEntries, readManifests } from './snapshot.ts';
 export type { CommitEffect, IcebergCommit, IcebergTable, IcebergTableOptions, IcebergUnit } from './state.ts';

@@ -14,6 +14,8 @@ export const icebergStoppingPoints = [
   'iceberg.staged-removed',
   'iceberg.orphans-removed',
   'iceberg.marker-removed',
+  'iceberg.drop-announced',
+  'iceberg.dropped',
 ] as const;
 
 export type IcebergStoppingPoint = (typeof icebergStoppingPoints)[number];

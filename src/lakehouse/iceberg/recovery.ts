@@ -12,25 +12,19 @@ const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
  * other writers are never touched. The caller has committed to the table before, so that no older attempt can commit any
  * more. File names are unique, so they are compared instead of paths, which writers may spell differently.
  */
-export async function removeLeftBehind(
-  storage: Storage,
-  names: FileNames,
-  table: MetadataVersion & { readonly stagedProperty: string },
-): Promise<number> {
+export async function removeLeftBehind(storage: Storage, names: FileNames, table: MetadataVersion): Promise<number> {
   const { location } = table.metadata;
   const listed = [...(await storage.list(`${location}/data`)), ...(await storage.list(`${location}/metadata`))];
   const candidates = listed.filter((path) => names.isLeftBehind(path));
   if (candidates.length === 0) return 0;
-  const referenced = await referencedNames(storage, table);
+  const referenced = await referencedFiles(storage, table);
   const orphans = candidates.filter((path) => !referenced.has(fileName(path)));
   await removeFiles(storage, orphans);
   return orphans.length;
 }
 
-async function referencedNames(
-  storage: Storage,
-  table: MetadataVersion & { readonly stagedProperty: string },
-): Promise<Set<string>> {
+/** Names of all files that the table's metadata leads to: its history, snapshots, and what any stream has staged. */
+export async function referencedFiles(storage: Storage, table: MetadataVersion): Promise<Set<string>> {
   const { metadata, location } = table;
   const names = new Set([fileName(location)]);
   for (const older of metadata['metadata-log']) names.add(fileName(older['metadata-file']));
@@ -42,7 +36,8 @@ async function referencedNames(
       for (const entry of await readEntries(storage, manifest)) names.add(fileName(entry.file.path));
     }
   }
-  for (const staged of readStaged(metadata, table.stagedProperty)) {
+  const stagedProperties = Object.keys(metadata.properties).filter((key) => key.startsWith('penstock.staged.'));
+  for (const staged of stagedProperties.flatMap((key) => readStaged(metadata, key))) {
     names.add(fileName(staged.path));
     for (const file of (await loadStaged(storage, metadata, staged.path)).files) names.add(fileName(file.path));
   }

@@ -131,7 +131,7 @@ describe('an Iceberg table', () => {
     );
     const unit = table.beginUnit();
     await unit.write(
-      batchOf(columns, [
+      batchOf(regionColumns, [
         ['a', 2n, 'us'],
         ['b', 2n, 'eu'],
         ['a', 3n, 'eu'],

@@ -1,7 +1,9 @@
+import { Failure } from '../../errors.ts';
 import { checkpointKeys, readCheckpoint } from './checkpoint.ts';
 import type { CheckpointKeys } from './checkpoint.ts';
 import type { Committer } from './committer.ts';
 import { createCommitter } from './committer.ts';
+import { cancelDrop, finishDrop } from './drop.ts';
 import type { MetadataVersion } from './metadata.ts';
 import { currentSchema, currentSnapshot, findSpec, withProperties } from './metadata.ts';
 import type { FileNames } from './names.ts';
@@ -63,6 +65,8 @@ async function findOrCreate(
   announce: Announcer,
 ): Promise<MetadataVersion> {
   const entry = await options.catalog.load(options.name);
+  if (entry) await cancelDrop(options.storage, options.location);
+  else await finishDrop(options.storage, options.location);
   // A marker in the way of a new table is kept as the sign of an unclean end, which `recover` looks for.
   if (!entry && (await options.storage.size(names.markerPath)) === undefined) await announce();
   return loadOrCreate(options, names, { shape: options, location: options.location });
@@ -76,13 +80,25 @@ async function recover(opening: Opening): Promise<void> {
   const { options, names, committer, keys, announce } = opening;
   const marker = await options.storage.read(names.markerPath);
   if (!marker || marker.toString() === names.session) return;
+  if (!(await ownsWork(options))) return;
   await announce();
   await committer.commit(async (base) => ({
     metadata: withProperties(base.metadata, { [keys.attempt]: names.session }),
     written: [],
   }));
-  await removeLeftBehind(options.storage, names, { ...committer.current, stagedProperty: keys.staged });
+  await removeLeftBehind(options.storage, names, committer.current);
   options.world.reach('iceberg.orphans-removed');
+}
+
+/** An attempt that lost its lease recovers nothing; its commits are refused later. */
+async function ownsWork(options: IcebergTableOptions): Promise<boolean> {
+  try {
+    await options.guard();
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'lease_lost') return false;
+    throw error;
+  }
 }
 
 async function reshape(options: IcebergTableOptions, committer: Committer, announce: Announcer): Promise<void> {
