@@ -42,7 +42,9 @@ export async function connectStore(options: ConnectOptions): Promise<Store> {
     application_name: 'penstock',
     types: readValues(),
   });
-  // An idle connection that breaks is replaced at its next use; without a handler it would end the process.
+  // A connection that breaks fails its statement and is replaced at the next use. Without handlers, of the pool for the
+  // idle ones and of each connection for those in use, it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', (error) => options.log?.(`a database connection broke: ${error.message}`));
   try {
     await requireVersion(pool);

@@ -233,6 +233,23 @@ for (const { name, ...options } of servers) {
       );
     });
 
+    it('fails a transaction whose connection is cut, and works on', async () => {
+      const cut = store.transaction(async (tx) => {
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+        await store.pool.query('select pg_terminate_backend($1)', [rows[0]!.pid]);
+        // Idle inside the transaction while the connection breaks: no statement is there to take the error.
+        await until(async () => {
+          const alive = await store.pool.query('select 1 from pg_stat_activity where pid = $1', [rows[0]!.pid]);
+          return alive.rowCount === 0;
+        }, 'the session ends');
+        await delay(20);
+        await sql`insert into counter values (200, 1)`.execute(tx);
+      });
+      await assert.rejects(cut);
+      const { rows } = await store.pool.query('select id from counter where id = 200');
+      assert.deepEqual(rows, []);
+    });
+
     it('survives the loss of its idle connections', async () => {
       const admin = new Client({ connectionString: server.url });
       await admin.connect();

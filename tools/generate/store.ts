@@ -1,11 +1,22 @@
 import { join } from 'node:path';
 import { createTestStore } from '../../test/support/database.ts';
+import { startTestPostgres } from '../../test/support/postgres.ts';
 import type { Catalog, Column, Table } from './catalog.ts';
 import { readCatalog } from './catalog.ts';
 
 /** `schema.sql` and `schema.ts` of the store as a database has them after all migrations, by absolute path. */
 export async function generateStore(root: string): Promise<Map<string, string>> {
-  const { store, close } = await createTestStore();
+  // Its own server unless the test runner has one: nothing may run on after this.
+  const server = process.env['TEST_POSTGRES_URL'] ? undefined : await startTestPostgres();
+  try {
+    return await generateFrom(root, server?.url);
+  } finally {
+    await server?.stop();
+  }
+}
+
+async function generateFrom(root: string, serverUrl: string | undefined): Promise<Map<string, string>> {
+  const { store, close } = await createTestStore(serverUrl ? { serverUrl } : {});
   try {
     const catalog = await readCatalog(store.pool);
     const folder = join(root, 'src', 'store');

@@ -50,7 +50,12 @@ async function startOwned(
   const start = (): Promise<Postmaster> => launch(layout, programs, args);
   const postmaster = found ?? (await start());
   const url = await addressOf(layout, postmaster);
-  await ensureDatabase(url);
+  try {
+    await ensureDatabase(url);
+  } catch (error) {
+    await shutDown(postmaster, layout.clusterDir, programs);
+    throw error;
+  }
   const server = supervise(postmaster, { start, log: options.log, active: options.supervise ?? true });
   let left = false;
   return {
