@@ -6,7 +6,9 @@ import { Failure } from '../../../src/errors.ts';
 import { createOlakeFace } from '../../../src/faces/olake/index.ts';
 import { createServer } from '../../../src/http/index.ts';
 import { createObserve } from '../../../src/observe/index.ts';
-import { createRunObservers, createSync, type Prober, type SyncSnapshot } from '../../../src/sync/index.ts';
+import { createScheduler, parseFrequency, type Scheduler } from '../../../src/schedule/index.ts';
+import type { Store } from '../../../src/store/index.ts';
+import { createRunObservers, createSync, jobIdOf, type Prober, type Sync, type SyncSnapshot } from '../../../src/sync/index.ts';
 import { createWorld } from '../../../src/world.ts';
 import { createTestStore } from '../../support/database.ts';
 
@@ -15,9 +17,8 @@ export const ADMIN = { username: 'ines', password: 'correct horse' };
 export interface Rig {
   readonly url: string;
   readonly webhooks: OutboxMessage[];
-  readonly fires: Map<string, string>;
-  /** Fires the schedule of a job now. */
-  fire(jobId: number): Promise<unknown>;
+  readonly scheduler: Scheduler;
+  readonly store: Store;
   close(): Promise<void>;
 }
 
@@ -54,8 +55,12 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     deliverers: { webhook: async (message) => void webhooks.push(message) },
     settings: { slots: 4, leaseSeconds: 10 },
   });
-  const fires = new Map<string, string>();
-  const sync = createSync({
+  const scheduler = createScheduler({
+    store,
+    onFire: { 'sync.job': async (tx, { key }, dueAt) => void (await sync.runs.syncBySchedule(tx, jobIdOf(key)!, dueAt)) },
+    catchUpMinutes: 60,
+  });
+  const sync: Sync = createSync({
     world,
     store,
     engine,
@@ -63,9 +68,9 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     connectors: connectorStandIns(),
     prober: proberStandIn,
     schedule: {
-      check: checkFrequency,
-      set: async (_tx, key, frequency) => void fires.set(key, frequency),
-      remove: async (_tx, key) => void fires.delete(key),
+      check: (frequency) => void parseFrequency(frequency),
+      set: (tx, key, frequency) => scheduler.set(tx, { key, frequency }),
+      remove: (tx, key) => scheduler.remove(tx, key),
     },
   });
   const face = createOlakeFace({ sync, access, config, world, version: '0.0.0-test' });
@@ -75,8 +80,8 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   return {
     url,
     webhooks,
-    fires,
-    fire: (jobId) => sync.runs.syncBySchedule(jobId),
+    scheduler,
+    store,
     async close() {
       await server.close();
       await worker.stop(0);
@@ -124,12 +129,6 @@ const clearStandIn: Component = {
     return { outcome: 'succeeded' };
   },
 };
-
-/** Frequencies of the contract's grammar that the cases use; the schedule room has its own suite. */
-function checkFrequency(frequency: string): void {
-  if (/^(\d+-(minutes|hours|days)|hourly|daily|manual|([\d*/,-]+ ){4}[\d*/,-]+)$/.test(frequency)) return;
-  throw new Failure('bad_request', `"${frequency}" is no frequency`);
-}
 
 const proberStandIn: Prober = {
   async test(_kind, { config }) {
