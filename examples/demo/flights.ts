@@ -1,13 +1,12 @@
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { once } from 'node:events';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetRead } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 
 /** Real data: the npm package `vega-datasets` (flights from the US Bureau of Transportation Statistics, and smaller sets). */
-const data = join(dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data');
+const data = join(import.meta.dirname, '..', '..', 'node_modules', 'vega-datasets', 'data');
 
 export interface DemoTable {
   readonly name: string;
