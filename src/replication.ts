@@ -5,7 +5,7 @@ import { loadConnectors } from './connectors/index.ts';
 import type { Component, Engine, RunObserver } from './engine/index.ts';
 import { createSqlCatalog, type CatalogPort } from './lakehouse/index.ts';
 import { parseFrequency, type Scheduler } from './schedule/index.ts';
-import type { Store, Transaction } from './store/index.ts';
+import type { Queryable, Store, Transaction } from './store/index.ts';
 import {
   createClearComponent,
   createProber,
@@ -70,12 +70,12 @@ export async function createReplication(rooms: ReplicationRooms): Promise<Replic
   };
 }
 
-/** The built-in table catalog of a project, in the tables of our own store and inside the caller's transaction. */
-function catalogIn(tx: Transaction, project: string): CatalogPort {
+/** The built-in table catalog of a project, in the tables of our own store; inside the caller's transaction, if it is one. */
+export function catalogIn(db: Queryable, project: string): CatalogPort {
   return createSqlCatalog({
     catalogName: project,
     async query(text, values) {
-      const result = await tx.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, [...values]));
+      const result = await db.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, [...values]));
       const changed = result.numAffectedRows;
       return { rows: result.rows, rowCount: changed === undefined ? result.rows.length : Number(changed) };
     },

@@ -6,7 +6,8 @@ import { after, before, describe, it } from 'node:test';
 import { hash } from '@node-rs/argon2';
 import { readConfig, type Config } from '../config.ts';
 import type { Failure } from '../errors.ts';
-import { openStore, type Store } from '../store/index.ts';
+import { createTestStore } from '../../test/support/database.ts';
+import type { Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createAccess, type OpenAccess } from './index.ts';
 
@@ -14,6 +15,7 @@ const world = createWorld();
 let folder: string;
 let config: Config;
 let store: Store;
+let closeStore: () => Promise<void>;
 let access: OpenAccess;
 
 const master = 'the master token of a test';
@@ -21,11 +23,11 @@ const master = 'the master token of a test';
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'penstock-access-'));
   config = readConfig({ PENSTOCK_DATA_DIR: folder, PENSTOCK_STORAGE_TOKEN: master });
-  store = await openStore(config, world);
+  ({ store, close: closeStore } = await createTestStore());
   access = await createAccess({ store, config, world });
 });
 after(async () => {
-  await store.close();
+  await closeStore();
   await rm(folder, { recursive: true, force: true });
 });
 
