@@ -40,10 +40,7 @@ describe('partition transforms', () => {
 
   it('truncate rounds down and cuts by code points', () => {
     assert.equal(apply('truncate[10]', { kind: 'int' }, -1), -10);
-    assert.equal(
-      apply('truncate[10]', { kind: 'long' }, 2n ** 62n + 7n),
-      2n ** 62n - (2n ** 62n % 10n) + ((2n ** 62n % 10n) + 7n >= 10n ? 10n : 0n),
-    );
+    assert.equal(apply('truncate[10]', { kind: 'long' }, 2n ** 62n + 7n), 4_611_686_018_427_387_910n);
     assert.equal(apply('truncate[50]', { kind: 'decimal', precision: 9, scale: 2 }, 1065n), 1050n);
     assert.equal(apply('truncate[2]', { kind: 'string' }, '😀é-rest'), '😀é');
   });
