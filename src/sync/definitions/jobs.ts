@@ -61,9 +61,8 @@ export function createJobs(rooms: DefinitionRooms, runs: JobRuns): Jobs {
     setActive: (scope, id, active) => setActive(rooms, { scope, id, active }),
     isNameTaken: (project, name) => rows.isJobNameTaken(store.db, project, name.trim()),
     async difference(project, id, updated) {
-      const row = await need(project, id);
       const next = parseCatalog(readForm(updated, 'updated_streams_config').value);
-      return differCatalogs(catalogOf(row), next);
+      return differCatalogs(catalogOf(await need(project, id)), next);
     },
     state: async (project, id) => loadState(store.db, Number((await need(project, id)).id)),
     putState: (scope, id, state) => putState(rooms, { scope, id, state }),

@@ -119,7 +119,12 @@ describe('hostile text', () => {
     for (const text of bodies(String.raw`"a\u0000b"`)) {
       refused(await send(rig.url, { method: 'POST', path, headers, text }), text);
     }
-    const inside = JSON.stringify({ name: 'n', type: 'postgres', version: 'v1', config: String.raw`{"host":"a\u0000b"}` });
+    const inside = JSON.stringify({
+      name: 'n',
+      type: 'postgres',
+      version: 'v1',
+      config: String.raw`{"host":"a\u0000b"}`,
+    });
     refused(await send(rig.url, { method: 'POST', path, headers, text: inside }), 'inside a string');
     for (const query of ['limit=%00', 'form=%00']) {
       refused(await send(rig.url, { method: 'GET', path: `${path}?${query}`, headers }), query);
@@ -133,7 +138,16 @@ describe('hostile text', () => {
     }
   });
   it('in paths and headers never becomes a defect of ours', async () => {
-    const odd = ['%ff', '%E0%A4%A', '..%2f..%2fetc', "'%20or%201=1--", '%22', 'x'.repeat(3000), '__proto__', 'constructor'];
+    const odd = [
+      '%ff',
+      '%E0%A4%A',
+      '..%2f..%2fetc',
+      "'%20or%201=1--",
+      '%22',
+      'x'.repeat(3000),
+      '__proto__',
+      'constructor',
+    ];
     for (const route of knownRoutes.filter(({ path }) => path.includes(':id'))) {
       for (const id of odd) {
         const text = route.body && JSON.stringify(route.body);
@@ -147,14 +161,19 @@ describe('hostile text', () => {
       if (id !== 'constructor') refused(reply, id.slice(0, 60), [400, 404]);
       assert.ok(reply.status < 500);
     }
-    const credentials = { authorization: 'Bearer \x01', cookie: 'olake-session=;;=; olake-session', 'auth-token': 'x'.repeat(5000) };
+    const credentials = {
+      authorization: 'Bearer \x01',
+      cookie: 'olake-session=;;=; olake-session',
+      'auth-token': 'x'.repeat(5000),
+    };
     for (const [name, value] of Object.entries(credentials)) {
       if (value.includes('\x01')) continue;
       refused(await send(rig.url, { method: 'GET', path: '/auth', headers: { [name]: value } }), name, [401]);
     }
   });
   it('as prototype keys is ignored', async () => {
-    const text = '{"__proto__":{"name":"x"},"constructor":{"prototype":{"type":"postgres"}},"version":"v1","config":{}}';
+    const text =
+      '{"__proto__":{"name":"x"},"constructor":{"prototype":{"type":"postgres"}},"version":"v1","config":{}}';
     refused(await send(rig.url, { method: 'POST', path: '/api/v1/project/bad/sources', headers, text }), 'prototype');
     assert.equal(({} as Record<string, unknown>)['name'], undefined);
   });
@@ -164,7 +183,12 @@ describe('unknown ids', () => {
   it('are 404 on every route that takes one', async () => {
     for (const route of knownRoutes.filter(({ path }) => path.includes(':id'))) {
       const text = route.body && JSON.stringify(route.body);
-      const reply = await send(rig.url, { method: route.method, path: pathIn(route, 'bad'), headers, ...(text && { text }) });
+      const reply = await send(rig.url, {
+        method: route.method,
+        path: pathIn(route, 'bad'),
+        headers,
+        ...(text && { text }),
+      });
       refused(reply, `${route.method} ${route.path}`, [404]);
       assert.equal((reply.body as { message: string }).message, 'Resource not found');
     }

@@ -62,7 +62,11 @@ for (const file of (await readdir(folder)).toSorted()) {
     for (const [index, { name, steps }] of cases.entries()) {
       it(name, async () => {
         const project = `${file.replace('.json', '')}-${index}`;
-        const known: Record<string, string> = { project, P: `/api/v1/project/${project}`, I: `/internal/project/${project}` };
+        const known: Record<string, string> = {
+          project,
+          P: `/api/v1/project/${project}`,
+          I: `/internal/project/${project}`,
+        };
         for (const step of steps) await runStep(step, known);
       });
     }
@@ -98,7 +102,8 @@ function checkReply(step: Step, reply: Reply, known: Record<string, string>): vo
   const expected = (value: unknown): unknown => JSON.parse(fill(JSON.stringify(value), known));
   if (step.data !== undefined) matches((reply.body as { data: unknown }).data, expected(step.data), where);
   if (step.reply !== undefined) matches(reply.body, expected(step.reply), where);
-  for (const [name, value] of Object.entries(step.replyHeaders ?? {})) matches(reply.headers[name], value, `${where} ${name}`);
+  for (const [name, value] of Object.entries(step.replyHeaders ?? {}))
+    matches(reply.headers[name], value, `${where} ${name}`);
   if (reply.headers['content-type']?.includes('json')) checkEnvelope(reply, where);
 }
 

@@ -8,7 +8,14 @@ import { createServer } from '../../../src/http/index.ts';
 import { createObserve } from '../../../src/observe/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from '../../../src/schedule/index.ts';
 import type { Store } from '../../../src/store/index.ts';
-import { createRunObservers, createSync, jobIdOf, type Prober, type Sync, type SyncSnapshot } from '../../../src/sync/index.ts';
+import {
+  createRunObservers,
+  createSync,
+  jobIdOf,
+  type Prober,
+  type Sync,
+  type SyncSnapshot,
+} from '../../../src/sync/index.ts';
 import { createWorld } from '../../../src/world.ts';
 import { createTestStore } from '../../support/database.ts';
 
@@ -57,7 +64,9 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   });
   const scheduler = createScheduler({
     store,
-    onFire: { 'sync.job': async (tx, { key }, dueAt) => void (await sync.runs.syncBySchedule(tx, jobIdOf(key)!, dueAt)) },
+    onFire: {
+      'sync.job': async (tx, { key }, dueAt) => void (await sync.runs.syncBySchedule(tx, jobIdOf(key)!, dueAt)),
+    },
     catchUpMinutes: 60,
   });
   const sync: Sync = createSync({

@@ -24,7 +24,12 @@ after(() => rig.close());
 describe('every route', () => {
   for (const route of knownRoutes) {
     it(`${route.method} ${route.path} is ${route.role === 'open' ? 'open to all' : `for ${route.role} and above`}`, async () => {
-      for (const [role, rank] of [['anonymous', 0], ['viewer', 1], ['member', 2], ['admin', 3]] as const) {
+      for (const [role, rank] of [
+        ['anonymous', 0],
+        ['viewer', 1],
+        ['member', 2],
+        ['admin', 3],
+      ] as const) {
         const project = `roles-${role}`;
         const text = route.body && JSON.stringify(route.body).replace('":p"', `"${project}"`);
         const { status, body } = await send(rig.url, {
@@ -39,7 +44,10 @@ describe('every route', () => {
           const refused = status === 403 || (status === 401 && route.path !== '/login');
           assert.ok(!refused && status < 500, `${role}: ${status} ${message}`);
         } else {
-          assert.deepEqual([status, message], role === 'anonymous' ? [401, 'Authentication required'] : [403, 'Insufficient permissions']);
+          assert.deepEqual(
+            [status, message],
+            role === 'anonymous' ? [401, 'Authentication required'] : [403, 'Insufficient permissions'],
+          );
         }
         // Signing out with the admin's cookie would end the loop for the rest.
         if (route.path === '/logout') clients[role] = role === 'anonymous' ? {} : await again(role);

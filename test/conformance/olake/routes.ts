@@ -44,14 +44,12 @@ export const knownRoutes: readonly KnownRoute[] = [
   ...oneKind('source'),
   ...oneKind('destination'),
   ...['GET', 'POST'].flatMap((method) =>
-    ['source', 'sources'].map(
-      (word): KnownRoute => ({
-        method,
-        path: `${P}/${word}/streams`,
-        role: 'member',
-        body: { type: 'postgres', config: {} },
-      }),
-    ),
+    ['source', 'sources'].map((word): KnownRoute => ({
+      method,
+      path: `${P}/${word}/streams`,
+      role: 'member',
+      body: { type: 'postgres', config: {} },
+    })),
   ),
   { method: 'GET', path: `${P}/jobs`, role: 'viewer' },
   { method: 'POST', path: `${P}/jobs`, role: 'member', body: job },
@@ -64,9 +62,12 @@ export const knownRoutes: readonly KnownRoute[] = [
   { method: 'GET', path: `${P}/jobs/:id/cancel`, role: 'member' },
   { method: 'GET', path: `${P}/jobs/:id/tasks`, role: 'viewer' },
   ...['GET', 'POST'].flatMap((method) =>
-    ['task', 'tasks'].map(
-      (word): KnownRoute => ({ method, path: `${P}/jobs/:id/${word}/1/logs`, role: 'viewer', body: { file_path: 'x' } }),
-    ),
+    ['task', 'tasks'].map((word): KnownRoute => ({
+      method,
+      path: `${P}/jobs/:id/${word}/1/logs`,
+      role: 'viewer',
+      body: { file_path: 'x' },
+    })),
   ),
   { method: 'GET', path: `${P}/jobs/:id/logs/download?file_path=x`, role: 'viewer' },
   { method: 'POST', path: `${P}/jobs/:id/clear-destination`, role: 'member' },

@@ -54,9 +54,17 @@ function parse(text: string): unknown {
 }
 
 /** Signs in and answers the headers of a client with that session. */
-export async function signIn(url: string, who: { username: string; password: string }): Promise<Record<string, string>> {
+export async function signIn(
+  url: string,
+  who: { username: string; password: string },
+): Promise<Record<string, string>> {
   const text = JSON.stringify(who);
-  const reply = await send(url, { method: 'POST', path: '/login', headers: { 'content-type': 'application/json' }, text });
+  const reply = await send(url, {
+    method: 'POST',
+    path: '/login',
+    headers: { 'content-type': 'application/json' },
+    text,
+  });
   const cookie = String(reply.headers['set-cookie']).split(';')[0]!;
   return { cookie, 'content-type': 'application/json' };
 }
