@@ -239,17 +239,33 @@ describe('the embedded PostgreSQL', { skip: process.platform !== 'linux' }, () =
   });
 
   it('runs for root even in a folder that only root can enter', { skip: !isRoot }, async () => {
-    const closed = join(home, 'closed');
-    await mkdir(closed, { mode: 0o700 });
-    const dataDir = join(closed, 'data');
+    const dataDir = join(home, 'closed', 'data');
+    await mkdir(dataDir, { mode: 0o700, recursive: true });
+    await chmod(join(home, 'closed'), 0o700);
     const server = await start(dataDir);
     assert.equal((await query(server.url, 'select 1 as one')).length, 1);
+    assert.ok(server.clusterDir.startsWith(dataDir));
+    assert.equal((await stat(dataDir)).mode & 0o007, 0);
     await server.stop();
-    const place = await readFile(join(dataDir, 'postgres.location'), 'utf8');
-    assert.ok(server.clusterDir.startsWith(place));
-    const again = await start(dataDir);
-    assert.equal(again.clusterDir, server.clusterDir);
-    await again.stop();
-    await rm(place, { recursive: true });
+  });
+
+  it('keeps the cluster elsewhere when the data folder is in a private home', { skip: !isRoot }, async () => {
+    // Not under the temporary folder, whose closed folders are opened for walking through.
+    const closed = await mkdtemp('/var/penstock-closed-');
+    const dataDir = join(closed, 'data');
+    try {
+      const server = await start(dataDir);
+      assert.equal((await query(server.url, 'select 1 as one')).length, 1);
+      await server.stop();
+      const place = await readFile(join(dataDir, 'postgres.location'), 'utf8');
+      assert.ok(server.clusterDir.startsWith(place));
+      assert.equal((await stat(closed)).mode & 0o777, 0o700);
+      const again = await start(dataDir);
+      assert.equal(again.clusterDir, server.clusterDir);
+      await again.stop();
+      await rm(place, { recursive: true });
+    } finally {
+      await rm(closed, { recursive: true });
+    }
   });
 });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { Failure } from '../../errors.ts';
 import type { World } from '../../world.ts';
 import { canEnter, chooseAccount } from './account.ts';
@@ -63,12 +63,7 @@ async function placeServer(dataDir: string, account: Account | null, world: Worl
   if (known !== undefined) return known;
   const inside = join(dataDir, 'postgres');
   if (account === null) return inside;
-  // Root's own folder is opened to the one group of the account, for walking through only.
-  const { uid, mode } = await lstat(dataDir);
-  if (uid === 0 && (mode & 0o077) === 0) {
-    await chown(dataDir, 0, account.gid);
-    await chmod(dataDir, 0o710);
-  }
+  await letThrough(dataDir, account);
   if (await canEnter(account, dataDir)) return inside;
   const outside = join(REACHABLE_ROOT, world.random(8).toString('hex'));
   await mkdir(REACHABLE_ROOT, { recursive: true, mode: 0o755 });
@@ -79,6 +74,23 @@ async function placeServer(dataDir: string, account: Account | null, world: Worl
   }
   await writeFile(locationFile(dataDir), outside, { mode: 0o600 });
   return outside;
+}
+
+/**
+ * Opens root's own closed folder to the one group of the account, for walking through only; under the temporary folder
+ * those above it as well, since they are made and removed together with it.
+ */
+async function letThrough(dataDir: string, account: Account): Promise<void> {
+  const temporary = await realpath(tmpdir());
+  for (let at = dataDir; ; at = dirname(at)) {
+    const { uid, mode } = await lstat(at);
+    if (uid === 0 && (mode & 0o077) === 0) {
+      await chown(at, 0, account.gid);
+      await chmod(at, 0o710);
+    }
+    const parent = dirname(at);
+    if (parent === temporary || !parent.startsWith(temporary + sep)) return;
+  }
 }
 
 const locationFile = (dataDir: string): string => join(dataDir, 'postgres.location');
