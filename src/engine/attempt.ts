@@ -1,6 +1,7 @@
 import { Failure, toFailure } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import type { EngineContext } from './context.ts';
+import { isConnectionLoss } from './connectionLoss.ts';
 import { createLogWriter } from './logs.ts';
 import type { LogWriter } from './logs.ts';
 import { startRun } from './start.ts';
@@ -23,19 +24,24 @@ export interface RunningAttempt {
 
 export type AttemptEnd =
   | { readonly kind: 'result'; readonly result: AttemptResult; readonly log: LogWriter }
-  | {
-      readonly kind: 'failure';
-      readonly failure: FailureRecord;
-      readonly abortedBy?: Failure;
-      readonly log: LogWriter;
-    };
+  | AttemptFailure;
+
+export interface AttemptFailure {
+  readonly kind: 'failure';
+  readonly failure: FailureRecord;
+  readonly abortedBy?: Failure;
+  /** Our own database broke away under it: no fault of the task, like a lost worker. */
+  readonly hasLostStore: boolean;
+  readonly log: LogWriter;
+}
 
 /** Executes the component of a claimed task. */
 export function beginAttempt(context: EngineContext, claim: ClaimedRows): RunningAttempt {
   const controller = new AbortController();
   const log = createLogWriter(context, claim.run.id);
   const progress = createProgressWriter(context, claim);
-  const attempt = toAttempt(context, claim, { signal: controller.signal, log, progress });
+  const health = { hasLostStore: false };
+  const attempt = toAttempt(context, claim, { signal: controller.signal, log, progress, health });
   const abort = (reason: Failure): void => {
     if (!controller.signal.aborted) controller.abort(reason);
   };
@@ -48,7 +54,8 @@ export function beginAttempt(context: EngineContext, claim: ClaimedRows): Runnin
     await log.flush();
     if (outcome instanceof Failure) {
       const abortedBy = controller.signal.aborted ? (controller.signal.reason as Failure) : undefined;
-      return { kind: 'failure', failure: (abortedBy ?? outcome).toRecord(), abortedBy, log };
+      const failure = (abortedBy ?? outcome).toRecord();
+      return { kind: 'failure', failure, abortedBy, hasLostStore: health.hasLostStore, log };
     }
     return { kind: 'result', result: outcome, log };
   };
@@ -104,18 +111,28 @@ interface AttemptParts {
   readonly signal: AbortSignal;
   readonly log: LogWriter;
   readonly progress: ProgressWriter;
+  readonly health: { hasLostStore: boolean };
 }
 
 function toAttempt(context: EngineContext, claim: ClaimedRows, parts: AttemptParts): Attempt {
   const { task } = claim;
   const owner = { taskId: task.id, fence: task.fence ?? -1 };
-  const guarded: Attempt['guarded'] = (work) =>
-    context.store.transaction(async (tx) => {
-      if (!(await holdTask(tx, owner))) {
-        throw new Failure('lease_lost', 'a newer attempt owns this task, or the task has ended');
-      }
-      return work(tx);
-    });
+  const guarded: Attempt['guarded'] = async (work) => {
+    try {
+      const result = await context.store.transaction(async (tx) => {
+        if (!(await holdTask(tx, owner))) {
+          throw new Failure('lease_lost', 'a newer attempt owns this task, or the task has ended');
+        }
+        return work(tx);
+      });
+      parts.health.hasLostStore = false;
+      return result;
+    } catch (error) {
+      if (!isConnectionLoss(error)) throw error;
+      parts.health.hasLostStore = true;
+      throw new Failure('connection_lost', 'the connection to our own database broke', { cause: error });
+    }
+  };
   return {
     run: toRunView(claim.run),
     task: toTaskView(task),

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts';
 import { beginAttempt } from './attempt.ts';
-import type { AttemptEnd, RunningAttempt } from './attempt.ts';
+import type { AttemptEnd, AttemptFailure, RunningAttempt } from './attempt.ts';
 import { claimBatch } from './claim.ts';
 import type { EngineContext } from './context.ts';
 import { finishFailure, finishSuccess, hashKey, park } from './finish.ts';
@@ -130,7 +130,7 @@ async function settle(context: EngineContext, attempt: RunningAttempt, slots: Sl
   end.log.close();
 }
 
-function explain(context: EngineContext, end: AttemptEnd & { kind: 'failure' }, attempt: RunningAttempt): void {
+function explain(context: EngineContext, end: AttemptFailure, attempt: RunningAttempt): void {
   const { failure, abortedBy } = end;
   const { task } = attempt.claim;
   if (abortedBy?.kind === 'cancelled') end.log.write('warn', `cancelled: task ${task.key}`);
@@ -166,6 +166,11 @@ async function storeEnd(
   }
 }
 
+function causeOf(end: AttemptFailure): Failing['cause'] {
+  if (end.abortedBy?.kind === 'worker_lost') return 'handed_back';
+  return end.hasLostStore && end.abortedBy === undefined ? 'lost' : 'failed';
+}
+
 function applyEnd(
   context: EngineContext,
   attempt: RunningAttempt,
@@ -173,8 +178,7 @@ function applyEnd(
 ): Promise<FinishOutcome | 'waiting'> {
   const { task } = attempt.claim;
   if (end.kind === 'failure') {
-    const cause: Failing['cause'] = end.abortedBy?.kind === 'worker_lost' ? 'handed_back' : 'failed';
-    return finishFailure(context, task, { failure: end.failure, cause });
+    return finishFailure(context, task, { failure: end.failure, cause: causeOf(end) });
   }
   const { result } = end;
   if (result.outcome === 'waiting') {
