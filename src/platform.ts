@@ -1,7 +1,8 @@
 import { createAccess, type OpenAccess } from './access/index.ts';
-import type { Config } from './config.ts';
+import { isLoopback, type Config } from './config.ts';
 import { createEngine, installQueue, type OpenEngine, type RunObserver, type Worker } from './engine/index.ts';
 import type { Face, Server } from './http/index.ts';
+import { createWebhookDeliverer } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
 import { createScheduler, type Scheduler } from './schedule/index.ts';
 import { openStore, type Store } from './store/index.ts';
@@ -92,7 +93,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     world,
     components,
     observers,
-    deliverers: {},
+    deliverers: { webhook: createWebhookDeliverer({ allowsLocal: isLoopback(config.host) }) },
     settings: {
       slots: config.workerSlots,
       leaseSeconds: config.leaseSeconds,

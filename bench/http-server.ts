@@ -1,0 +1,21 @@
+/** Child of `http.ts`: the whole product on a free port, which tells its address, a token, and its CPU when asked. */
+import { readConfig } from '../src/config.ts';
+import { createPlatform } from '../src/platform.ts';
+import { createWorld } from '../src/world.ts';
+
+const password = 'bench-password';
+const config = readConfig({
+  PENSTOCK_DATA_DIR: process.argv[2],
+  PENSTOCK_PORT: '0',
+  PENSTOCK_ADMIN_PASSWORD: password,
+  PENSTOCK_LOG_LEVEL: 'warn',
+});
+const platform = await createPlatform(config, createWorld(), { role: 'serve' });
+const url = await platform.start();
+const { token, cookie } = await platform.access.signIn({ username: 'admin', password, address: 'bench' });
+
+process.on('message', (question) => {
+  if (question === 'cpu') process.send!({ cpu: process.cpuUsage() });
+  else void platform.close(0).then(() => process.disconnect());
+});
+process.send!({ url, token, cookie });
