@@ -21,7 +21,7 @@ export async function probeLocalFolder(world: World, location: string): Promise<
   } catch (error) {
     throw storageFailure(error, folder);
   } finally {
-    await rm(path, { force: true });
+    await rm(path, { force: true }).catch(() => {}); // What made this fail has been told above.
     if (firstMade !== undefined) await removeEmpty(folder, firstMade);
   }
 }

@@ -35,6 +35,15 @@ export function crashTests(options: ConformanceOptions): void {
     });
   }
 
+  it('a second crash, while or after the first is recovered, changes nothing', async (t) => {
+    for (const point of options.stoppingPoints) {
+      const bench = await setUp(t, options);
+      if (!(await crash(options, bench.folder, { at: `${point}:2` }))) continue;
+      await crash(options, bench.folder, { at: `${point}:1` });
+      await recoverStory(bench, options);
+    }
+  });
+
   it('a crash while a table is dropped leaves it whole or gone', async (t) => {
     for (const point of options.stoppingPoints) {
       const bench = await setUp(t, options);

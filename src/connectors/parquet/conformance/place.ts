@@ -2,9 +2,9 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import type { DestinationPlace } from '../kit/conformance/destination.ts';
-import type { TableName } from '../kit/index.ts';
-import { connector } from './connector.ts';
+import type { DestinationPlace } from '../../kit/conformance/destination.ts';
+import type { TableName } from '../../kit/index.ts';
+import { connector } from '../connector.ts';
 
 /** A Parquet destination in a folder, read back by globbing `*.parquet`, as foreign readers do. */
 export async function openPlace(folder: string): Promise<DestinationPlace> {
