@@ -26,11 +26,13 @@ async function assertEqual(job: LakeJob, { destination, mode }: JobOptions, plac
   assert.deepEqual(await job.stagedFiles(), [], `${place}: leftovers`);
 }
 
-/** Each stopping point once, and again at its last passage where there are several. */
+/** Each stopping point once; those of the sync itself again at their last passage, where there are several. */
 function stops(points: readonly string[]): string[] {
   const counts = new Map<string, number>();
   for (const point of points) counts.set(point, (counts.get(point) ?? 0) + 1);
-  return [...counts].flatMap(([name, count]) => (count > 1 ? [name, `${name}:${count}`] : [name]));
+  return [...counts].flatMap(([name, count]) =>
+    count > 1 && name.startsWith('sync.') ? [name, `${name}:${count}`] : [name],
+  );
 }
 
 let changes = 0;
@@ -45,28 +47,39 @@ async function changeSource(): Promise<void> {
   );
 }
 
-async function killAndResume(options: JobOptions, stopAt: string, second: boolean): Promise<void> {
+/** Kills an attempt at the point, resumes, and looks at the table after each step. */
+async function killAndResume(job: LakeJob, options: JobOptions, stopAt: string): Promise<void> {
+  const old = lakeRows(await job.read());
+  const killed = await job.attempt({ run: 'run-killed', stopAt });
+  assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
+  // A reader who globs a folder may see two sets for an instant; one who asks the catalog never does.
+  if (options.mode === 'full_refresh' && options.destination === 'iceberg') {
+    const now = lakeRows(await job.read());
+    assert.ok(same(now, old) || same(now, await sourceRows(source)), `${stopAt}: old and new rows are mixed`);
+  }
+  const resumed = await job.attempt({ run: 'run-killed' });
+  assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
+  await assertEqual(job, options, stopAt);
+  if (options.mode === 'full_refresh') return;
+  const again = await job.attempt();
+  assert.equal(again.failure, undefined);
+  assert.equal(again.result!.progress.records, 0, `${stopAt}: rows came again`);
+  await assertEqual(job, options, `${stopAt}, one run later`);
+}
+
+/** Kills at every point of the job's next run, each time from the same start. */
+async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Promise<void>): Promise<void> {
   const job = await createJob(source, options);
   try {
-    if (second) {
-      assert.equal((await job.attempt()).failure, undefined);
-      await changeSource();
+    await prepare(job);
+    const goBack = await job.save();
+    const { points, failure } = await job.attempt();
+    assert.equal(failure, undefined);
+    await assertEqual(job, options, 'dry run');
+    for (const stop of stops(points)) {
+      await goBack();
+      await killAndResume(job, options, stop);
     }
-    const before_ = second ? lakeRows(await job.read()) : [];
-    const killed = await job.attempt({ run: 'run-killed', stopAt });
-    assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
-    if (options.mode === 'full_refresh') {
-      const now = lakeRows(await job.read());
-      const whole = await sourceRows(source);
-      assert.ok(same(now, before_) || same(now, whole), `${stopAt}: a mixture of old and new is visible`);
-    }
-    const resumed = await job.attempt({ run: 'run-killed' });
-    assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
-    await assertEqual(job, options, stopAt);
-    const again = await job.attempt();
-    assert.equal(again.failure, undefined);
-    if (options.mode === 'incremental') assert.equal(again.result!.progress.records, 0, `${stopAt}: rows came again`);
-    await assertEqual(job, options, `${stopAt}, one run later`);
   } finally {
     await job.remove();
   }
@@ -79,25 +92,14 @@ for (const destination of DESTINATIONS) {
   for (const mode of MODES) {
     describe(`a sync of ${mode} to ${destination} that is killed`, () => {
       it('at any point of its first run yields each row exactly once', async () => {
-        const options = { destination, mode };
-        const dry = await createJob(source, options);
-        const { points, failure } = await dry.attempt();
-        assert.equal(failure, undefined);
-        await assertEqual(dry, options, 'dry run');
-        await dry.remove();
-        for (const stop of stops(points)) await killAndResume(options, stop, false);
+        await killEverywhere({ destination, mode }, async () => {});
       });
 
       it('at any point of a later run yields each row exactly once', async () => {
-        const options = { destination, mode };
-        const dry = await createJob(source, options);
-        await dry.attempt();
-        await changeSource();
-        const { points, failure } = await dry.attempt();
-        assert.equal(failure, undefined);
-        await assertEqual(dry, options, 'dry run');
-        await dry.remove();
-        for (const stop of stops(points)) await killAndResume(options, stop, true);
+        await killEverywhere({ destination, mode }, async (job) => {
+          assert.equal((await job.attempt()).failure, undefined);
+          await changeSource();
+        });
       });
     });
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { cp, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
@@ -45,6 +45,8 @@ export interface LakeJob {
   visibleFiles(table?: string): Promise<string[]>;
   stagedFiles(): Promise<string[]>;
   readonly state: string;
+  /** Keeps folder, state and catalog as they are now; answers how to go back there, as often as wanted. */
+  save(): Promise<() => Promise<void>>;
   remove(): Promise<void>;
 }
 
@@ -135,7 +137,22 @@ export async function createJob(source: TestSource, options: JobOptions): Promis
         : readIceberg(tables, { database: 'job_shop_public', table }),
     visibleFiles: (table = 'orders') => parquetFiles(tableFolder(table)),
     stagedFiles: async () => (await allFiles(lake)).filter((path) => path.includes('/_staging/')),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    async save() {
+      const copy = `${folder}-saved`;
+      await cp(folder, copy, { recursive: true });
+      const entries = tables.copy();
+      const kept = state;
+      return async () => {
+        await rm(folder, { recursive: true, force: true });
+        await cp(copy, folder, { recursive: true });
+        tables.replace(entries);
+        state = kept;
+      };
+    },
+    async remove() {
+      await rm(folder, { recursive: true, force: true });
+      await rm(`${folder}-saved`, { recursive: true, force: true });
+    },
   };
 }
 
@@ -205,10 +222,19 @@ function quietHost(): AttemptHost {
   return { signal: new AbortController().signal, log: () => {}, progress: () => {}, answer: async () => null };
 }
 
-function createMemoryCatalog(): CatalogPort {
-  const entries = new Map<string, CatalogEntry>();
+interface MemoryCatalog extends CatalogPort {
+  copy(): ReadonlyMap<string, CatalogEntry>;
+  replace(entries: ReadonlyMap<string, CatalogEntry>): void;
+}
+
+function createMemoryCatalog(): MemoryCatalog {
+  let entries = new Map<string, CatalogEntry>();
   const key = (name: TableName): string => `${name.database}.${name.table}`;
   return {
+    copy: () => new Map(entries),
+    replace(kept) {
+      entries = new Map(kept);
+    },
     load: async (name) => entries.get(key(name)),
     async swap(name, { expected, next }) {
       const now = entries.get(key(name))?.metadataLocation ?? null;
@@ -253,7 +279,10 @@ async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]>
   if (!entry) return [];
   const metadata = JSON.parse(await readFile(entry.metadataLocation.replace(/^file:\/\//, ''), 'utf8')) as {
     location: string;
+    'current-snapshot-id'?: number | null;
   };
+  // Created, and nothing committed yet.
+  if (!(Number(metadata['current-snapshot-id'] ?? -1) > 0)) return [];
   const original = globalThis.fetch;
   // The reader speaks HTTP only.
   globalThis.fetch = fetchFile as typeof fetch;
