@@ -39,7 +39,7 @@ export function createCredentials(room: {
   const masterHash = room.masterToken === null ? null : sha256(room.masterToken);
 
   async function resolveCookie(cookie: string): Promise<Principal | null> {
-    const found = await findSession(store.db, hashOfCookie(cookie));
+    const found = await findSession(store.pool, hashOfCookie(cookie));
     return found ? use(found) : null;
   }
 
@@ -47,7 +47,7 @@ export function createCredentials(room: {
     if (masterHash !== null && timingSafeEqual(sha256(token), masterHash)) return master;
     const id = TOKEN_FORM.exec(token)?.[1];
     if (id === undefined) return null;
-    const found = await findToken(store.db, id);
+    const found = await findToken(store.pool, id);
     return found && timingSafeEqual(found.tokenHash, sha256(token)) ? use(found) : null;
   }
 
