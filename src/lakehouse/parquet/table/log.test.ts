@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createWorld, newId } from '../../../world.ts';
 import { createLocalStorage } from '../../storage/index.ts';
+import { dropParquetTable } from './drop.ts';
 import type { ManifestLog } from './log.ts';
 import { createManifestLog } from './log.ts';
 import type { Manifest } from './manifest.ts';
@@ -70,7 +71,31 @@ describe('the log of manifests', () => {
       const { files, sequence } = await openLog(folder).load();
       assert.deepEqual([sequence, files.length, files.some((file) => file.path === 'stale')], [30, 30, false]);
     }
-    assert.ok((await readdir(join(folder, '_commits'))).length < 40);
+    assert.equal((await readdir(join(folder, '_commits'))).length, 8);
+  });
+
+  it('survives a writer that was suspended between its decision and the manifest file', async () => {
+    const folder = fresh();
+    const log = openLog(folder);
+    await log.append(withFile(await log.load(), '0'));
+    const old = await storage.read(join(folder, '_manifest.json'));
+    for (let turn = 1; turn < 20; turn++) await log.append(withFile(await log.load(), `${turn}`));
+    await storage.put(join(folder, '_manifest.json'), old!);
+    assert.equal((await openLog(folder).load()).files.length, 20);
+    await storage.put(join(folder, '_manifest.json'), old!);
+    await insist(openLog(folder), '20');
+    const published = JSON.parse((await storage.read(join(folder, '_manifest.json')))!.toString());
+    assert.equal(published.files.length, 21);
+  });
+
+  it('does not bring a dropped table back', async () => {
+    const folder = fresh();
+    const log = openLog(folder);
+    await log.append(withFile(await log.load(), 'a'));
+    const next = withFile(await log.load(), 'late');
+    await dropParquetTable({ storage, world }, folder);
+    await assert.rejects(log.append(next), { kind: 'commit_conflict' });
+    assert.equal((await log.load()).sequence, 0);
   });
 
   it('carries a decided commit forward that never reached the manifest file', async () => {
