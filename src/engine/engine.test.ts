@@ -464,7 +464,14 @@ describe('cancelling', () => {
     assert.equal((await ended(runId)).state, 'cancelled');
   });
 
-  it('knows no unknown run', async () => {
+  it('knows no unknown run, whatever it is called', async () => {
+    for (const id of ['r_\0', '', 'x'.repeat(10_000), "'; drop table run; --"]) {
+      assert.equal(await engine.cancel(id, 'someone'), false);
+      assert.equal(await engine.get(id), undefined);
+      assert.deepEqual(await engine.tasks(id), []);
+      const query = { cursor: -1, limit: 1, direction: 'older', hideDebug: true } as const;
+      assert.equal(await engine.readLog(id, query), undefined);
+    }
     assert.equal(await engine.cancel('r_unknown', 'someone'), false);
     assert.equal(await engine.get('r_unknown'), undefined);
   });

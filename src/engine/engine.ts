@@ -65,16 +65,19 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
     start: (plan, tx) => startRun(context, plan, tx),
     get: (runId) => getRun(context, runId),
     async list(query) {
+      if ([query.project, query.definition, query.kind].some((text) => text?.includes('\0'))) {
+        return { runs: [], total: 0 };
+      }
       const { runs, total } = await listRuns(db, query);
       return { runs: runs.map(toRunView), total };
     },
-    tasks: async (runId) => (await listTasks(db, runId)).map(toTaskView),
-    cancel: (runId, by) => cancelRun(context, runId, by),
+    tasks: async (runId) => (isRunId(runId) ? (await listTasks(db, runId)).map(toTaskView) : []),
+    cancel: async (runId, by) => isRunId(runId) && cancelRun(context, runId, by.replaceAll('\0', '')),
     settled: (runId, timeoutMs) => waitUntilSettled(context, runId, timeoutMs),
     callback: (key, result) => applyCallback(context, key, result),
-    readLog: (runId, query) => readLogPage(db, runId, query),
-    streamLog: (runId) => streamWholeLog(db, runId),
-    followLog: (runId, follow) => followRunLog(context, runId, follow),
+    readLog: async (runId, query) => (isRunId(runId) ? readLogPage(db, runId, query) : undefined),
+    streamLog: (runId) => (isRunId(runId) ? streamWholeLog(db, runId) : nothing()),
+    followLog: (runId, follow) => (isRunId(runId) ? followRunLog(context, runId, follow) : nothing()),
     async publish(tx, message) {
       await insertMessage(tx, message);
       await context.signals.sendWith(tx, 'outbox');
@@ -93,7 +96,15 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
   };
 }
 
+/** Ids come from outside; what cannot be one (a NUL character would be an error in the database) is unknown. */
+function isRunId(text: string): boolean {
+  return /^r_[0-9A-Z]{1,64}$/.test(text);
+}
+
+async function* nothing(): AsyncIterable<never> {}
+
 async function getRun(context: EngineContext, runId: string): Promise<RunView | undefined> {
+  if (!isRunId(runId)) return undefined;
   const row = await readRun(context.store.db, runId);
   return row && toRunView(row);
 }

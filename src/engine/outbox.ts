@@ -51,7 +51,7 @@ async function deliver(context: EngineContext, row: OutboxRow): Promise<void> {
       context.deliverers[row.topic]!({ id, key: row.key, topic: row.topic, payload: row.payload, attempt }),
     );
   } catch (thrown) {
-    const error = toFailure(thrown).message;
+    const error = toFailure(thrown).message.replaceAll('\0', '');
     const delay = Math.min(5 ** (attempt - 1), LONGEST_DELAY_SECONDS);
     const retryInSeconds = row.ageSeconds + delay > GIVE_UP_SECONDS ? undefined : delay;
     context.metrics.outboxDelivered?.(row.topic, false);

@@ -189,7 +189,10 @@ export interface Engine {
   /** Streams the whole log as NDJSON, in bounded pieces. */
   streamLog(runId: string): AsyncIterable<string>;
   /** Lines after `cursor` as they come, until the run ends or the signal aborts. */
-  followLog(runId: string, options: { cursor: number; signal: AbortSignal }): AsyncIterable<LogPage>;
+  followLog(
+    runId: string,
+    options: { cursor: number; signal: AbortSignal; hideDebug?: boolean },
+  ): AsyncIterable<LogPage>;
   publish(tx: Transaction, message: OutboxMessage): Promise<void>;
   /** Claims and executes tasks, sweeps deadlines and lost leases, delivers the outbox. */
   startWorker(): Promise<Worker>;

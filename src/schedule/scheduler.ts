@@ -149,7 +149,7 @@ async function fire(
     const code = (thrown as { code?: unknown } | null)?.code;
     if (code === '40001' || code === '40P01') throw thrown;
     await sql`rollback to savepoint fire`.execute(tx);
-    const { message } = toFailure(thrown);
+    const message = toFailure(thrown).message.replaceAll('\0', '');
     options.log?.('error', 'a schedule could not start its run', {
       key,
       dueAt: due.dueAt.toISOString(),

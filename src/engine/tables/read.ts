@@ -10,7 +10,13 @@ export async function readRun(db: Queryable, runId: string): Promise<RunRow | un
   return rows[0]?.run;
 }
 
-/** Runs, newest first, and how many there are without paging. */
+/** What a list shows of a run. The snapshot may be megabytes: it is read with the run alone, and null here. */
+const LISTED =
+  sql.raw(`id, project, kind, definition, state, trigger, null as snapshot, priority, created_by, queued_at,
+  started_at, ended_at, phase, open_tasks, attempts, progress, warnings, has_warned, has_failed, has_cancelled, error,
+  cancel_requested_at`);
+
+/** Runs without their snapshots, newest first, and how many there are without paging. */
 export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: readonly RunRow[]; total: number }> {
   const conditions = [
     query.project === undefined ? undefined : sql`project = ${query.project}`,
@@ -21,7 +27,7 @@ export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: 
   const where = conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
   const { rows } = await sql<{ runs: RunRow[] | null; total: number }>`
     select (select json_agg(row_to_json(page)) from (
-        select * from run where ${where} order by queued_at desc, id desc
+        select ${LISTED} from run where ${where} order by queued_at desc, id desc
         limit ${query.limit} offset ${query.offset}) page) as runs,
       (select count(*)::float8 from run where ${where}) as total`.execute(db);
   return { runs: rows[0]?.runs ?? [], total: rows[0]?.total ?? 0 };

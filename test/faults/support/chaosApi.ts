@@ -2,7 +2,8 @@
 import { createServer } from 'node:http';
 import { chaosPlan, openChaosEngine } from './chaosEngine.ts';
 
-const { engine } = await openChaosEngine(process.argv[2]!);
+// The database may be down at the moment: the test starts us again.
+const { engine } = await openChaosEngine(process.argv[2]!).catch(() => process.exit(1));
 const server = createServer((request, response) => {
   engine.start(chaosPlan(request.url!.slice(1))).then(
     (result) => response.writeHead(200).end(result.runId),

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Failure } from '../../src/errors.ts';
+import type { TestSource } from '../support/source.ts';
+import { startTestSource } from '../support/source.ts';
+import { createJob, createOrders, lakeRows, sourceRows } from './sync-support.ts';
+import type { JobOptions, LakeJob, Outcome } from './sync-support.ts';
+
+let source: TestSource;
+
+before(async () => {
+  source = await startTestSource();
+  await createOrders(source, 3000);
+  await source.run(`create table other (id bigint primary key, name text, amount numeric(10,2), at timestamptz)`);
+  await source.run(
+    `insert into other values (1, 'a', 1, '2026-01-01Z'), (2, 'b', 'NaN', '2026-01-01Z'), (3, 'c', 3, '2026-01-02Z')`,
+  );
+});
+after(() => source.stop());
+
+async function withJob(options: JobOptions, work: (job: LakeJob) => Promise<void>): Promise<void> {
+  const job = await createJob(source, options);
+  try {
+    await work(job);
+  } finally {
+    await job.remove();
+  }
+}
+
+function records(outcome: Outcome): number {
+  assert.equal(outcome.failure, undefined, outcome.failure?.message);
+  return outcome.result!.progress.records;
+}
+
+const texts = (outcome: Outcome): string[] => outcome.lines.map((line) => line.message);
+
+for (const destination of ['parquet', 'iceberg'] as const) {
+  test(`a second incremental run to ${destination} moves nothing, a changed row one, a late tie one`, async () => {
+    await withJob({ destination, mode: 'incremental', streams: ['orders'] }, async (job) => {
+      assert.equal(
+        records(await job.attempt()),
+        Number((await source.run('select count(*) as n from orders'))[0]!['n']),
+      );
+      assert.equal(records(await job.attempt()), 0);
+      await source.run(`update orders set name = 'changed', at = now() where id = 77`);
+      const changed = await job.attempt();
+      assert.equal(records(changed), 1);
+      assert.equal(changed.result!.progress.reconciliation['public.orders']!.mismatchedRows, 0);
+      // Committed late with the cursor value that was read last.
+      await source.run(`insert into orders select 500000, 'tie', 1, at from orders where id = 77`);
+      assert.equal(records(await job.attempt()), 1);
+      assert.equal(records(await job.attempt()), 0);
+      const rows = (await job.read()).filter((row) => Number(row['id']) === 77);
+      assert.equal(rows.at(-1)!['_op_type'], 'u');
+      if (destination === 'iceberg') assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+      await source.run('delete from orders where id = 500000');
+    });
+  });
+}
+
+test('a full refresh reconciles rows and samples, and takes every chunk once', async () => {
+  await withJob({ destination: 'iceberg', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    const { result } = await job.attempt();
+    const { reconciliation, streams } = result!.progress;
+    assert.equal(reconciliation['public.orders']!.verdict, 'equal');
+    assert.ok(reconciliation['public.orders']!.sampledRows >= 200);
+    assert.equal(streams['public.orders']!.chunks_done, 3);
+    assert.match(job.state, /"seq":\d+/);
+  });
+});
+
+test('an attempt that was killed after a chunk leaves only the other chunks to the next', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    const killed = await job.attempt({ run: 'one', stopAt: 'sync.state-saved:2' });
+    assert.equal(killed.failure!.kind, 'worker_lost');
+    assert.deepEqual(await job.visibleFiles(), []);
+    const resumed = await job.attempt({ run: 'one' });
+    assert.ok(texts(resumed).some((line) => line.includes('continues a load, 1 of 3 chunks to do')));
+    assert.equal(records(resumed), (await sourceRows(source)).length);
+    assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+  });
+});
+
+test('a load that was interrupted and no longer adds up is read again from the start', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    await job.attempt({ run: 'one', stopAt: 'sync.state-saved:2' });
+    await source.run('delete from orders where id between 2000 and 2100');
+    const resumed = await job.attempt({ run: 'one' });
+    assert.ok(texts(resumed).some((line) => line.includes('loaded again')));
+    assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+    assert.equal(records(resumed) >= (await sourceRows(source)).length, true);
+  });
+});
+
+test('a cancelled run leaves the old content and ends with the reason of the cancellation', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    await job.attempt();
+    const old = lakeRows(await job.read());
+    const controller = new AbortController();
+    const cancelled = await job.attempt({
+      signal: controller.signal,
+      onLog: ({ message }) => {
+        if (message.includes('chunk 1 of 3')) controller.abort(new Failure('cancelled', 'cancelled by ines'));
+      },
+    });
+    assert.equal(cancelled.failure!.message, 'cancelled by ines');
+    assert.deepEqual(lakeRows(await job.read()), old);
+  });
+});
+
+test('a refused value fails the run and names stream, column and key', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['other'] }, async (job) => {
+    const { failure } = await job.attempt();
+    assert.equal(failure!.kind, 'value_refused');
+    assert.match(failure!.message, /public\.other, column amount, row .*2/);
+    assert.deepEqual(await job.read('other'), []);
+  });
+});
+
+test('with quarantine a refused row is kept aside with its reason and the run is warned', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['other'] }, async (job) => {
+    const advanced = { error_policy: 'quarantine' } as const;
+    const { result } = await job.attempt({ advanced });
+    assert.equal(result!.warnings > 0, true);
+    assert.equal(result!.progress.streams['public.other']!.quarantined, 1);
+    assert.equal(result!.progress.reconciliation['public.other']!.verdict, 'equal');
+    assert.equal((await job.read('other')).length, 2);
+    const line = JSON.parse(await readFile(join(job.folder, 'run', 'quarantine.ndjson'), 'utf8')) as { column: string };
+    assert.equal(line.column, 'amount');
+    const strict = await job.attempt({ advanced: { ...advanced, max_quarantine: 0 } });
+    assert.equal(strict.failure!.kind, 'value_refused');
+  });
+});
+
+test('a stream that is gone is skipped with a warning; with none left the run fails', async () => {
+  await source.run('create table passing (id bigint primary key, name text, amount numeric(10,2), at timestamptz)');
+  const both = { destination: 'parquet', mode: 'full_refresh', streams: ['orders', 'passing'] } as const;
+  await withJob(both, async (job) => {
+    await withJob({ ...both, streams: ['passing'] }, async (alone) => {
+      await source.run('drop table passing');
+      const skipped = await job.attempt();
+      assert.equal(skipped.result!.warnings, 1);
+      assert.ok(texts(skipped).some((line) => line.includes('skipped: stream public.passing')));
+      assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+      assert.equal((await alone.attempt()).failure!.kind, 'object_missing');
+    });
+  });
+});
+
+test('rows without normalization keep their source names in one JSON column', async () => {
+  const selection = { normalization: false };
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'], selection }, async (job) => {
+    await job.attempt();
+    const rows = await job.read();
+    assert.deepEqual(Object.keys(rows[0]!).toSorted(), ['_olake_id', '_olake_timestamp', '_op_type', 'data']);
+    const one = JSON.parse(String(rows.find((row) => row['_olake_id'] === '7')!['data'])) as object;
+    assert.deepEqual(one, { id: 7, name: 'name 7', amount: 1, at: '2026-01-01T00:00:00.000000Z' });
+  });
+});
+
+test('a source that vanishes in the middle fails the run for another try and leaves the table as it was', async () => {
+  const mortal = await startTestSource();
+  await createOrders(mortal, 2000);
+  const job = await createJob(mortal, { destination: 'parquet', mode: 'full_refresh', streams: ['orders'] });
+  try {
+    await job.attempt();
+    const old = lakeRows(await job.read());
+    let stopping: Promise<unknown> | undefined;
+    const lost = await job.attempt({
+      onLog: ({ message }) => {
+        if (message.includes('chunk 1 of 3')) stopping ??= mortal.stop();
+      },
+    });
+    await stopping;
+    const kinds = ['connection_lost', 'unreachable'];
+    assert.ok(kinds.includes(lost.failure!.kind), `${lost.failure!.kind}: ${lost.failure!.message}`);
+    assert.equal(lost.failure!.toRecord().retryable, true);
+    assert.deepEqual(lakeRows(await job.read()), old);
+  } finally {
+    await job.remove();
+  }
+});
