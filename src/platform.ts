@@ -1,12 +1,32 @@
+import { CompiledQuery } from 'kysely';
 import { createAccess, type OpenAccess } from './access/index.ts';
 import { isLoopback, type Config } from './config.ts';
-import { createEngine, installQueue, type OpenEngine, type RunObserver, type Worker } from './engine/index.ts';
+import { loadConnectors } from './connectors/index.ts';
+import {
+  createEngine,
+  installQueue,
+  type Component,
+  type OpenEngine,
+  type RunObserver,
+  type Worker,
+} from './engine/index.ts';
 import type { Face, Server } from './http/index.ts';
+import { createSqlCatalog, type CatalogPort } from './lakehouse/index.ts';
 import { createWebhookDeliverer } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
-import { createScheduler, type Scheduler } from './schedule/index.ts';
-import { openStore, type Store } from './store/index.ts';
-import { createReplication, type Replication } from './replication.ts';
+import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
+import { openStore, type Queryable, type Store, type Transaction } from './store/index.ts';
+import {
+  createClearComponent,
+  createProber,
+  createRunObservers,
+  createSync,
+  createSyncComponent,
+  jobIdOf,
+  loadState,
+  saveState,
+  type Sync,
+} from './sync/index.ts';
 import { version } from './version.ts';
 import type { World } from './world.ts';
 
@@ -25,7 +45,7 @@ export interface Platform {
   readonly engine: OpenEngine;
   readonly scheduler: Scheduler;
   readonly observe: Observe;
-  readonly sync: Replication['sync'];
+  readonly sync: Sync;
   /** Undefined in a `worker`. */
   readonly server: Server | undefined;
   /** Listens and works, as the role says; answers the URL, undefined for a `worker`. */
@@ -73,7 +93,7 @@ interface Rooms {
   readonly access: OpenAccess;
   readonly engine: OpenEngine;
   readonly scheduler: Scheduler;
-  readonly sync: Replication['sync'];
+  readonly sync: Sync;
 }
 
 async function openRooms(base: Base): Promise<Rooms> {
@@ -87,7 +107,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   });
   // Rooms know each other through what they hand in: the engine's publishing is needed before the engine is there.
   const observers: RunObserver[] = [];
-  const components: Replication['components'][number][] = [];
+  const components: Component[] = [];
   const engine = await createEngine({
     store,
     world,
@@ -151,4 +171,67 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
     },
     close: (graceMs = GRACE_MS) => (closing ??= close(graceMs)),
   };
+}
+
+interface ReplicationRooms {
+  readonly config: Config;
+  readonly world: World;
+  readonly store: Store;
+  readonly access: OpenAccess;
+  readonly engine: OpenEngine;
+  readonly scheduler: Scheduler;
+}
+
+/** The sync room with what it brings to the engine and to the schedule. */
+interface Replication {
+  readonly sync: Sync;
+  readonly components: readonly Component[];
+  readonly observers: readonly RunObserver[];
+  /** The schedule of a job is due; the run starts in the transaction that moves the schedule on. */
+  fire(tx: Transaction, key: string, dueAt: Date): Promise<void>;
+}
+
+/** Joins the sync room with connectors, lakehouse, schedule and engine. */
+async function createReplication(rooms: ReplicationRooms): Promise<Replication> {
+  const { config, world, store, access, engine, scheduler } = rooms;
+  const probe = { world, config, catalogIn, transaction: store.transaction };
+  const ports = {
+    ...probe,
+    secrets: access.secrets,
+    jobState: { loadState, saveState },
+  };
+  const sync = createSync({
+    world,
+    store,
+    engine,
+    access,
+    connectors: await loadConnectors(),
+    prober: createProber(probe),
+    schedule: {
+      check: (frequency) => void parseFrequency(frequency),
+      set: (tx, key, frequency) => scheduler.set(tx, { key, frequency }),
+      remove: (tx, key) => scheduler.remove(tx, key),
+    },
+  });
+  return {
+    sync,
+    components: [createSyncComponent(ports), createClearComponent(ports)],
+    observers: createRunObservers((tx, message) => engine.publish(tx, message)),
+    async fire(tx, key, dueAt) {
+      const jobId = jobIdOf(key);
+      if (jobId !== undefined) await sync.runs.syncBySchedule(tx, jobId, dueAt);
+    },
+  };
+}
+
+/** The built-in table catalog of a project, in the tables of our own store; inside the caller's transaction, if it is one. */
+export function catalogIn(db: Queryable, project: string): CatalogPort {
+  return createSqlCatalog({
+    catalogName: project,
+    async query(text, values) {
+      const result = await db.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, [...values]));
+      const changed = result.numAffectedRows;
+      return { rows: result.rows, rowCount: changed === undefined ? result.rows.length : Number(changed) };
+    },
+  });
 }

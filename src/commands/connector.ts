@@ -11,7 +11,7 @@ export const connector: Command = {
     const config = io.readConfig();
     const stopping = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort());
-    const { runConnectorCommand } = await import('../sync/command.ts');
+    const { runConnectorCommand } = await import('../sync/index.ts');
     return runConnectorCommand(args, {
       world,
       config,
@@ -19,7 +19,7 @@ export const connector: Command = {
       write: (text) => process.stdout.write(text),
       async openCatalog(project) {
         const store = await openStoreBeside(config, world);
-        const { catalogIn } = await import('../replication.ts');
+        const { catalogIn } = await import('../platform.ts');
         return { catalog: catalogIn(store.db, project), close: () => store.close() };
       },
     });
