@@ -163,19 +163,30 @@ function groupRows(ordinals: Int32Array): Map<number, Int32Array> {
   return groups;
 }
 
-/** Finds the file and row that a row of the batch went to. Rank inside its partition is counted on the first question. */
+/**
+ * Finds the file and row that a row of the batch went to. A unit that tracks order keeps one for each batch, so it holds
+ * little: ranks inside a partition are kept only until the last row was asked for.
+ */
 function createLocator(ordinals: Int32Array, starts: ReadonlyMap<number, RowLocation>): (row: number) => RowLocation {
+  if (starts.size === 1) {
+    const [start] = starts.values();
+    return (row) => ({ file: start!.file, row: start!.row + row });
+  }
+  const isShort = ordinals.every((ordinal) => ordinal < 0x1_0000);
+  const kept = isShort ? Uint16Array.from(ordinals) : ordinals;
   let ranks: Int32Array | undefined;
   return (row) => {
-    ranks ??= rank(ordinals);
-    const start = starts.get(ordinals[row]!)!;
-    return { file: start.file, row: start.row + ranks[row]! };
+    ranks ??= rank(kept);
+    const start = starts.get(kept[row]!)!;
+    const place = { file: start.file, row: start.row + ranks[row]! };
+    if (row === kept.length - 1) ranks = undefined;
+    return place;
   };
 }
 
-function rank(ordinals: Int32Array): Int32Array {
+function rank(ordinals: Int32Array | Uint16Array): Int32Array {
   const counts = new Map<number, number>();
-  return ordinals.map((ordinal) => {
+  return Int32Array.from(ordinals, (ordinal) => {
     const seen = counts.get(ordinal) ?? 0;
     counts.set(ordinal, seen + 1);
     return seen;
