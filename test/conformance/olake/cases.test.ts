@@ -54,7 +54,7 @@ before(async () => {
   }
 });
 
-after(() => rig.close());
+after(() => rig?.close());
 
 for (const file of (await readdir(folder)).toSorted()) {
   const cases = JSON.parse(await readFile(new URL(file, folder), 'utf8')) as Case[];

@@ -19,7 +19,7 @@ before(async () => {
   }
 });
 
-after(() => rig.close());
+after(() => rig?.close());
 
 describe('every route', () => {
   for (const route of knownRoutes) {

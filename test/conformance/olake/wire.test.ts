@@ -16,7 +16,7 @@ before(async () => {
   headers = await signIn(rig.url, ADMIN);
 });
 
-after(() => rig.close());
+after(() => rig?.close());
 
 const P = '/api/v1/project/wire';
 const source = { name: 'shop_db', type: 'postgres', version: 'v1', config: { host: 'h', password: 'hunter2' } };
