@@ -419,6 +419,34 @@ describe('cancelling', () => {
     assert.equal(await engine.cancel(runId, 'someone'), false);
   });
 
+  it('reaches an attempt in another process, and its end is seen from there', async () => {
+    const settings = { slots: 1, leaseSeconds: 10 };
+    const far = await createEngine({
+      store: test.store,
+      world,
+      components: [],
+      observers: [],
+      deliverers: {},
+      settings,
+    });
+    try {
+      const wait = gate();
+      let abortedAt = 0;
+      const name = script(async (attempt) => {
+        void wait.enter();
+        return untilAborted(attempt).finally(() => (abortedAt = performance.now()));
+      });
+      const { runId } = await far.start(plan([[task('a', name)]]));
+      await wait.reached;
+      await far.cancel(runId, 'someone');
+      const cancelledAt = performance.now();
+      assert.equal((await far.settled(runId, PATIENCE_MS))?.state, 'cancelled');
+      assert.ok(abortedAt - cancelledAt < 1000, `aborted after ${abortedAt - cancelledAt} ms`);
+    } finally {
+      await far.close();
+    }
+  });
+
   it('reaches an attempt whose signal was lost through the next heartbeat', async () => {
     const wait = gate();
     const { runId } = await engine.start(

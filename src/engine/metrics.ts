@@ -1,6 +1,6 @@
 /** What the engine counts and measures. All are optional: a process without metrics passes nothing. */
 export interface EngineMetrics {
-  /** Due tasks that wait for a worker, and how long the oldest has waited. Told every few seconds by workers. */
+  /** Due tasks that wait for a worker, and how long the oldest has waited. Told by workers twice a minute. */
   queueMeasured?(depth: number, oldestMs: number): void;
   /** A task was claimed, this long after it could start. */
   taskClaimed?(waitedMs: number): void;
