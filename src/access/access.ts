@@ -45,6 +45,7 @@ export async function createAccess({ store, config, world }: AccessOptions): Pro
     ...createUsers({ store, passwords, config }),
     signIn: createSignIn({ store, passwords, credentials }),
     signOut: (cookie) => credentials.signOut(cookie),
+    endSession: (sessionId) => credentials.endSession(sessionId),
     authenticate: (shown) => credentials.authenticate(shown),
     issueToken: (userId, name) =>
       store.transaction((tx) => credentials.issueToken(tx, { userId, sessionId: null, name })),

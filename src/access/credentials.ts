@@ -21,7 +21,7 @@ const TOKEN_ID_LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 export const MASTER_NAME = 'storage-token';
 const master: Principal = { userId: 0, username: MASTER_NAME, role: 'admin', sessionId: null };
 
-export interface Credentials extends Pick<Access, 'authenticate' | 'signOut'> {
+export interface Credentials extends Pick<Access, 'authenticate' | 'signOut' | 'endSession'> {
   /** A new session; only its hash is stored. */
   startSession(tx: Transaction, userId: number): Promise<{ cookie: string; sessionId: string }>;
   /** A new token; only its hash is stored. With a session it dies with that. */
@@ -69,6 +69,7 @@ export function createCredentials(room: {
       return null;
     },
     signOut: (cookie) => removeSession(store.db, hashOfCookie(cookie)),
+    endSession: (sessionId) => removeSession(store.db, sessionId),
     async startSession(tx, userId) {
       const cookie = world.random(SECRET_BYTES).toString('base64url');
       const sessionId = hashOfCookie(cookie);

@@ -52,6 +52,8 @@ export interface Access {
   signIn(attempt: { username: string; password: string; address: string }): Promise<SignedIn>;
   /** Ends the session and every token bound to it; idempotent. */
   signOut(cookie: string): Promise<void>;
+  /** As `signOut`, for the session of a principal that showed a token. */
+  endSession(sessionId: string): Promise<void>;
   /** The first valid credential wins; invalid ones beside it are ignored. */
   authenticate(credentials: { cookies: readonly string[]; tokens: readonly string[] }): Promise<Principal | null>;
   signUp(user: Omit<NewUser, 'role'>): Promise<User>;

@@ -160,6 +160,18 @@ describe('over the wire', () => {
     assert.equal((await send(rig.url, { method: 'GET', path: '/auth', headers: { cookie } })).status, 401);
     assert.equal((await send(rig.url, { method: 'GET', path: '/auth', headers: byToken })).status, 401);
   });
+
+  it('signing out with the token alone ends the session too', async () => {
+    const text = JSON.stringify(ADMIN);
+    const login = await send(rig.url, { method: 'POST', path: '/login', headers: {}, text });
+    const { token } = dataOf<{ token: string }>(login);
+    const cookie = String(login.headers['set-cookie']).split(';')[0]!;
+    const byToken = { authorization: `Bearer ${token}` };
+    assert.equal((await send(rig.url, { method: 'POST', path: '/logout', headers: byToken })).status, 200);
+    for (const shown of [byToken, { cookie }]) {
+      assert.equal((await send(rig.url, { method: 'GET', path: '/auth', headers: shown })).status, 401);
+    }
+  });
 });
 
 describe('what is kept', () => {

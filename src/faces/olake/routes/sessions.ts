@@ -4,7 +4,11 @@ import { route, type FaceRooms, type Route } from '../route.ts';
 import { roleWord } from '../translate.ts';
 
 /** Signing in, up and out. */
-export function sessionRoutes({ access, guard, config, version }: FaceRooms): Route[] {
+export function sessionRoutes(rooms: FaceRooms): Route[] {
+  return [...signInRoutes(rooms), ...sessionEndRoutes(rooms)];
+}
+
+function signInRoutes({ access, guard, config }: FaceRooms): Route[] {
   return [
     route({
       methods: ['POST'],
@@ -43,13 +47,20 @@ export function sessionRoutes({ access, guard, config, version }: FaceRooms): Ro
         return { message: 'authenticated', data: { username, role: roleWord(role) } };
       },
     }),
+  ];
+}
+
+function sessionEndRoutes({ access, guard, version }: FaceRooms): Route[] {
+  return [
     route({
       methods: ['POST'],
       paths: ['/logout'],
       role: 'open',
       summary: 'End the session and its token',
       async handle({ request, reply }) {
+        await guard.identify(request);
         for (const cookie of guard.cookiesOf(request)) await access.signOut(cookie);
+        if (request.principal?.sessionId) await access.endSession(request.principal.sessionId);
         reply.header('set-cookie', guard.sessionCookie(request, '', 0));
         return { message: 'logged out', data: null };
       },
