@@ -1,9 +1,8 @@
 import type { Queryable } from '../../store/index.ts';
-import { accessTables } from '../schema.ts';
 import type { AuditEntry } from '../types.ts';
 
 export async function insertAudit(db: Queryable, entry: AuditEntry): Promise<void> {
-  await accessTables(db)
+  await db
     .insertInto('audit')
     .values({
       // The bootstrap token is no row of the users table.
@@ -20,7 +19,7 @@ export async function insertAudit(db: Queryable, entry: AuditEntry): Promise<voi
 
 /** Keeps the newest `most` entries. */
 export async function trimAudit(db: Queryable, most: number): Promise<void> {
-  const tables = accessTables(db);
+  const tables = db;
   await tables
     .deleteFrom('audit')
     .where('id', '<=', tables.selectFrom('audit').select('id').orderBy('id', 'desc').offset(most).limit(1))

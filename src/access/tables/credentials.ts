@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import type { Queryable, Store } from '../../store/index.ts';
 import type { CredentialRow } from '../rows.ts';
-import { accessTables } from '../schema.ts';
 import type { Role } from '../types.ts';
 
 const LIFE = sql.lit('30 days');
@@ -41,14 +40,14 @@ export async function findToken(
 }
 
 export async function insertSession(tx: Queryable, session: { id: string; userId: number }): Promise<void> {
-  await accessTables(tx)
+  await tx
     .insertInto('sessions')
     .values({ id: session.id, user_id: session.userId, expires_at: sql<Date>`now() + interval ${LIFE}` })
     .execute();
 }
 
 export async function prolongSession(db: Queryable, id: string): Promise<void> {
-  await accessTables(db)
+  await db
     .updateTable('sessions')
     .set({ expires_at: sql<Date>`now() + interval ${LIFE}` })
     .where('id', '=', id)
@@ -57,15 +56,15 @@ export async function prolongSession(db: Queryable, id: string): Promise<void> {
 
 /** Tokens bound to the session go with it. */
 export async function removeSession(db: Queryable, id: string): Promise<void> {
-  await accessTables(db).deleteFrom('sessions').where('id', '=', id).execute();
+  await db.deleteFrom('sessions').where('id', '=', id).execute();
 }
 
 export async function removeSessionsOf(tx: Queryable, userId: number): Promise<void> {
-  await accessTables(tx).deleteFrom('sessions').where('user_id', '=', userId).execute();
+  await tx.deleteFrom('sessions').where('user_id', '=', userId).execute();
 }
 
 export async function removeExpiredSessions(db: Queryable): Promise<void> {
-  await accessTables(db)
+  await db
     .deleteFrom('sessions')
     .where('expires_at', '<=', sql<Date>`now()`)
     .execute();
@@ -75,7 +74,7 @@ export async function insertToken(
   tx: Queryable,
   token: { id: string; userId: number; sessionId: string | null; name: string; hash: Buffer },
 ): Promise<void> {
-  await accessTables(tx)
+  await tx
     .insertInto('tokens')
     .values({
       id: token.id,

@@ -1,9 +1,8 @@
 import type { Queryable } from '../../store/index.ts';
-import { accessTables } from '../schema.ts';
 
 /** Records the server key of this database if none is recorded, and answers the recorded one. */
 export async function claimServerKey(db: Queryable, keyId: string): Promise<string> {
-  const tables = accessTables(db);
+  const tables = db;
   await tables
     .insertInto('server_key')
     .values({ key_id: keyId })

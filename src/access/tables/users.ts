@@ -1,11 +1,10 @@
 import type { Selectable } from 'kysely';
-import type { Queryable } from '../../store/index.ts';
+import type { Database, Queryable } from '../../store/index.ts';
 import type { UserRow } from '../rows.ts';
-import { accessTables, type AccessTables } from '../schema.ts';
 import type { Role } from '../types.ts';
 
 export async function countUsers(db: Queryable): Promise<number> {
-  const row = await accessTables(db)
+  const row = await db
     .selectFrom('users')
     .select((select) => select.fn.countAll().as('total'))
     .executeTakeFirstOrThrow();
@@ -13,39 +12,24 @@ export async function countUsers(db: Queryable): Promise<number> {
 }
 
 export async function listUserRows(db: Queryable, page: { limit: number; offset: number }): Promise<UserRow[]> {
-  const rows = await accessTables(db)
-    .selectFrom('users')
-    .selectAll()
-    .orderBy('id')
-    .limit(page.limit)
-    .offset(page.offset)
-    .execute();
+  const rows = await db.selectFrom('users').selectAll().orderBy('id').limit(page.limit).offset(page.offset).execute();
   return rows.map(toUserRow);
 }
 
 export async function findUserByName(db: Queryable, username: string): Promise<UserRow | undefined> {
-  const row = await accessTables(db)
-    .selectFrom('users')
-    .selectAll()
-    .where('username', '=', username)
-    .executeTakeFirst();
+  const row = await db.selectFrom('users').selectAll().where('username', '=', username).executeTakeFirst();
   return row && toUserRow(row);
 }
 
 /** Locks the user until the transaction ends. */
 export async function lockUser(tx: Queryable, id: number): Promise<UserRow | undefined> {
-  const row = await accessTables(tx)
-    .selectFrom('users')
-    .selectAll()
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst();
+  const row = await tx.selectFrom('users').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
   return row && toUserRow(row);
 }
 
 /** Locks every administrator, in one order for all callers, so that two of them cannot both be the last but one. */
 export async function lockAdminIds(tx: Queryable): Promise<number[]> {
-  const rows = await accessTables(tx)
+  const rows = await tx
     .selectFrom('users')
     .select('id')
     .where('role', '=', 'admin')
@@ -65,7 +49,7 @@ interface NewUserRow {
 /** A duplicate user name or e-mail breaks `users_username_unique` or `users_email_unique`. */
 export async function insertUser(db: Queryable, user: NewUserRow): Promise<UserRow> {
   const { passwordHash, ...rest } = user;
-  const row = await accessTables(db)
+  const row = await db
     .insertInto('users')
     .values({ ...rest, password_hash: passwordHash })
     .returningAll()
@@ -76,7 +60,7 @@ export async function insertUser(db: Queryable, user: NewUserRow): Promise<UserR
 /** Inserts only while the name and the e-mail are free; undefined when another process was first. */
 export async function insertUserIfNew(db: Queryable, user: NewUserRow): Promise<UserRow | undefined> {
   const { passwordHash, ...rest } = user;
-  const row = await accessTables(db)
+  const row = await db
     .insertInto('users')
     .values({ ...rest, password_hash: passwordHash })
     .onConflict((conflict) => conflict.doNothing())
@@ -87,7 +71,7 @@ export async function insertUserIfNew(db: Queryable, user: NewUserRow): Promise<
 
 export async function changeUser(tx: Queryable, id: number, change: Partial<NewUserRow>): Promise<UserRow> {
   const { passwordHash, ...rest } = change;
-  const row = await accessTables(tx)
+  const row = await tx
     .updateTable('users')
     .set((set) => ({ ...rest, ...(passwordHash && { password_hash: passwordHash }), updated_at: set.fn('now') }))
     .where('id', '=', id)
@@ -97,7 +81,7 @@ export async function changeUser(tx: Queryable, id: number, change: Partial<NewU
 }
 
 export async function renewPasswordHash(db: Queryable, user: UserRow, passwordHash: string): Promise<void> {
-  await accessTables(db)
+  await db
     .updateTable('users')
     .set({ password_hash: passwordHash })
     .where('id', '=', user.id)
@@ -108,15 +92,16 @@ export async function renewPasswordHash(db: Queryable, user: UserRow, passwordHa
 
 /** Its sessions and tokens go with it. */
 export async function removeUser(tx: Queryable, id: number): Promise<void> {
-  await accessTables(tx).deleteFrom('users').where('id', '=', id).execute();
+  await tx.deleteFrom('users').where('id', '=', id).execute();
 }
 
-function toUserRow(row: Selectable<AccessTables['users']>): UserRow {
+function toUserRow(row: Selectable<Database['users']>): UserRow {
   return {
     id: Number(row.id),
     username: row.username,
     email: row.email,
-    role: row.role,
+    // A check constraint keeps the column to these words.
+    role: row.role as Role,
     passwordHash: row.password_hash,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
