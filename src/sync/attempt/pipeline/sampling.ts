@@ -59,7 +59,7 @@ export function createSampler(selection: StreamSelection, options: { size: numbe
     keep(picked, place) {
       if (!picked) return;
       kept[picked.slot] = picked.rows.map(({ row, key, written }) => ({
-        place: { file: place.file, row: place.firstRow + row },
+        place: place.placeOf?.(row) ?? { file: place.file, row: place.firstRow + row },
         key,
         written,
       }));
