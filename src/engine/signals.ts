@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Store, Transaction } from '../store/index.ts';
 
 const CHANNEL = 'penstock_engine';
+const GATHER_MS = 3;
 /** What is due later than this is left to the poll. */
 const LONGEST_TIMER_MS = 600_000;
 
@@ -43,6 +44,8 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
       await sql`select pg_notify(${CHANNEL}, payload) from unnest(${payloads}::text[]) payload`
         .execute(store.db)
         .catch(() => undefined);
+      // The first goes out at once; what follows closely is gathered.
+      await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
     }
     sending = undefined;
   };
