@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { Sync } from '../../sync/index.ts';
 import type { SyncProgress } from '../../sync/index.ts';
@@ -22,7 +22,8 @@ export async function sendDownload(rooms: FaceRooms, call: Call<unknown>, runId:
   call.reply
     .header('content-type', 'application/gzip')
     .header('content-disposition', `attachment; filename="job-${id}-logs-${stamp}.tar.gz"`);
-  await call.reply.send(Readable.from(archive, { objectMode: false }).pipe(createGzip()));
+  // Whichever side ends early ends the other: a client that leaves stops the reading of the log.
+  await call.reply.send(pipeline(Readable.from(archive, { objectMode: false }), createGzip(), () => undefined));
 }
 
 interface Pack {

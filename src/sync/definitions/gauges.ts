@@ -19,9 +19,12 @@ const MOST_JOBS = 1000;
 /** The newest runs of live jobs that still have their run row. */
 export async function readGauges(rooms: DefinitionRooms): Promise<JobGauge[]> {
   const jobs = await listRanJobs(rooms.store.db, MOST_JOBS);
+  const { runs } = await rooms.engine.list({ limit: MOST_JOBS, offset: 0 });
+  const newest = new Map(runs.map((run) => [run.id, run]));
   const gauges: JobGauge[] = [];
   for (const job of jobs) {
-    const run = job.last_run_id === null ? undefined : await rooms.engine.get(job.last_run_id);
+    const id = job.last_run_id ?? '';
+    const run = newest.get(id) ?? (await rooms.engine.get(id));
     if (run === undefined) continue;
     gauges.push({
       jobId: Number(job.id),
