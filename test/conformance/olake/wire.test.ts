@@ -291,6 +291,26 @@ describe('runs', () => {
   });
 });
 
+describe('a job that is changed while its schedule fires', () => {
+  it('is neither lost nor stuck', async () => {
+    const job = await createJob('busy', 'orders');
+    const due = `update schedule set next_fire_at = now() - interval '1 second' where key = $1`;
+    for (let round = 0; round < 10; round++) {
+      const body = { ...jobOf('busy', 'orders'), frequency: `${round + 1}-hours` };
+      await rig.store.pool.query(due, [jobKey(job)]);
+      const [put, sync] = await Promise.all([
+        call('PUT', `${P}/jobs/${job}`, body),
+        call('POST', `${P}/jobs/${job}/sync`),
+        rig.scheduler.tick(),
+        rig.scheduler.tick(),
+      ]);
+      assert.deepEqual([put.status, sync.status], [200, 200], `${put.text} ${sync.text}`);
+    }
+    assert.equal((await waitForRun(job)).status, 'Completed');
+    assert.equal(dataOf<{ frequency: string }>(await call('GET', `${P}/jobs/${job}`)).frequency, '10-hours');
+  });
+});
+
 function untar(bytes: Buffer): Map<string, string> {
   const files = new Map<string, string>();
   for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0;) {
