@@ -64,23 +64,31 @@ export function trackBoundary(
       eachTie(batch, groupsOf(batch), {
         primary,
         fallback,
-        visit: (row, group) => remember(group, rowHash(identity, row, group.value!)),
+        visit(row, group) {
+          if (!group.overflow) remember(group, rowHash(identity, row, group.value!));
+        },
       });
     },
     advance(batch, identity) {
       const groups = groupsOf(batch);
-      eachRow(batch.rows, groups, (row, index_, which) => {
-        const group = which === 'primary' ? primary : fallback;
-        const text = textAt(groups[which]!, index_);
-        if (text !== group.value) {
-          group.value = text;
-          group.ids.clear();
-          group.overflow = false;
-        }
-        remember(group, rowHash(identity, row, text));
-      });
+      const last = { primary: -1, fallback: -1 };
+      eachRow(batch.rows, groups, (_, index_, which) => void (last[which] = index_));
+      moveOn(primary, groups.primary, last.primary);
+      if (groups.fallback) moveOn(fallback, groups.fallback, last.fallback);
+      // Only rows at the new last value are hashed: all others are behind it for good.
+      this.collect(batch, identity);
     },
   };
+}
+
+/** The group's value becomes that of the batch's last row; what was remembered of an earlier value goes. */
+function moveOn(group: Group, vector: ColumnVector, index: number): void {
+  if (index < 0) return;
+  const text = textAt(vector, index);
+  if (text === group.value) return;
+  group.value = text;
+  group.ids.clear();
+  group.overflow = false;
 }
 
 interface RowGroups {
@@ -117,7 +125,6 @@ function eachTie(
 }
 
 function remember(group: Group, id: string): void {
-  if (group.overflow) return;
   group.ids.add(id);
   if (group.ids.size <= BOUNDARY_LIMIT) return;
   group.overflow = true;
