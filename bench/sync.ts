@@ -96,7 +96,7 @@ interface Measured {
   readonly peak: number;
 }
 
-async function measureRows(rows: number, rounds: number): Promise<Measured> {
+export async function measureRows(rows: number, rounds: number): Promise<Measured> {
   const home = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
   const source = await startEmbeddedPostgres({
     dataDir: join(home, 'source'),
