@@ -21,7 +21,8 @@ export function addBodyParsers(
   const parseJson = app.getDefaultJsonParser('remove', 'remove');
   const readJson: FastifyContentTypeParser = (request, payload, done) => {
     if (!hasBody(request)) return done(null, undefined);
-    collect({ request, payload, limitBytes: options.limitBytes }, (error, bytes) => {
+    const limitBytes = Math.min(options.limitBytes, request.routeOptions.bodyLimit ?? Infinity);
+    collect({ request, payload, limitBytes }, (error, bytes) => {
       const problem = error ?? findProblem(bytes!);
       if (problem) return done(problem);
       parseJson(request, bytes!.toString(), (broken, value) => {

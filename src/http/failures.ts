@@ -19,7 +19,24 @@ export function sortError(thrown: unknown): Failure {
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) {
     return new Failure('bad_request', message ?? 'The request is not valid.');
   }
+  if (isDatabaseAway(thrown)) {
+    return new Failure('unreachable', 'The database of this server does not answer now.', { cause: thrown });
+  }
   return new Failure('internal', 'Internal server error', { cause: thrown });
+}
+
+/** Codes of a lost, refused, stopping, starting or full database, and what the driver says without a code. */
+const AWAY_CODES = /^(08...|53...|57P0[1-5]|58...|ECONN[A-Z]+|EPIPE|ENOENT|ETIMEDOUT)$/;
+const AWAY_MESSAGES =
+  /^(Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/;
+
+/** Whether a statement failed because our own database is away or cannot work, and not because of the statement. */
+function isDatabaseAway(thrown: unknown): boolean {
+  const { code, message, syscall, severity } = (thrown ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof message === 'string' && AWAY_MESSAGES.test(message)) return true;
+  // A missing file has a code like a missing socket: only what the driver says, or a connect, counts.
+  const isFromDriver = severity !== undefined || ['connect', 'read', 'write'].includes(String(syscall));
+  return isFromDriver && typeof code === 'string' && AWAY_CODES.test(code);
 }
 
 /** Sends a failure in the form of the face, or in the neutral one outside all faces; logs our own defects. */
@@ -27,11 +44,15 @@ export function sendFailure(
   { face, request, reply }: { face: Face | undefined; request: FastifyRequest; reply: FastifyReply },
   failure: Failure,
 ): void {
-  if (failure.kind === 'internal') {
-    request.log.error({ requestId: request.id, err: failure.cause ?? failure, url: request.url }, failure.message);
+  // Without the query: a client may put a config with its secrets there.
+  const about = { requestId: request.id, method: request.method, path: request.url.split('?', 1)[0] };
+  if (failure.kind === 'internal') request.log.error({ ...about, err: failure.cause ?? failure }, failure.message);
+  else if (failure.status >= 500) {
+    request.log.warn({ ...about, error: String(failure.cause ?? failure.message) }, failure.message);
   }
   // The framework closes the connection after a refused body; ours are read to the end, and a reset would lose the answer.
   if (failure.status < 500) reply.removeHeader('connection');
+  if (failure.status === 503) reply.header('retry-after', '5');
   if (failure.kind === 'too_many_requests') reply.header('retry-after', '60');
   if (failure.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   const { status, body } = face?.errorReply(failure, request) ?? neutralReply(failure);

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { Failure } from '../errors.ts';
 import { clientAddress, isSecure } from './address.ts';
 import { readCookies, writeCookie } from './cookies.ts';
-import { isForeignWrite } from './origin.ts';
+import { isForeignWrite, isFromForeignPage } from './origin.ts';
 
 export const SESSION_COOKIE = 'olake-session';
 
@@ -21,6 +21,11 @@ export interface Guard {
   readonly identify: Hook;
   /** Sets `request.principal`, or fails with `unauthenticated`. */
   readonly authenticate: Hook;
+  /**
+   * Refuses requests that a page of another site caused: for open routes that write (else that page could sign its
+   * visitor in as somebody else) and for a GET that does something.
+   */
+  readonly refuseForeignPage: Hook;
   /** Session cookie values of the request. */
   readonly cookiesOf: (request: FastifyRequest) => string[];
   /** Text of a `set-cookie` header that gives the session to the browser; '' and age 0 take it away. */
@@ -29,7 +34,7 @@ export interface Guard {
 
 export function createGuard(options: {
   readonly access: Pick<Access, 'authenticate'>;
-  readonly config: Pick<Config, 'corsOrigins' | 'publicUrl'>;
+  readonly config: Pick<Config, 'corsOrigins' | 'publicUrl' | 'host'>;
 }): Guard {
   const { access, config } = options;
   const refusals = countPerMinute();
@@ -59,6 +64,10 @@ export function createGuard(options: {
         throw new Failure('too_many_requests', 'Too many requests without a valid credential from this address.');
       }
       throw new Failure('unauthenticated', 'Authentication required');
+    },
+    async refuseForeignPage(request) {
+      if (!isFromForeignPage(request, config)) return;
+      throw new Failure('forbidden', 'A page of another site may not do this with your browser.');
     },
     cookiesOf: (request) => readCookies(request.headers.cookie, SESSION_COOKIE),
     sessionCookie: (request, value, maxAgeSeconds) =>

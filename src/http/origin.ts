@@ -1,5 +1,6 @@
+import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Config } from '../config.ts';
+import { isLoopback, type Config } from '../config.ts';
 
 const METHODS = 'GET, POST, PUT, PATCH, DELETE, OPTIONS';
 const HEADERS = 'Origin, Content-Type, Accept, Authorization, X-StorageApi-Token, Auth-Token';
@@ -35,14 +36,37 @@ export function corsHooks(origins: readonly string[]): CorsHook {
 }
 
 /**
- * Whether a browser sent this write from a page that is neither ours nor listed. Such a request may not use the cookie
- * that the browser adds by itself.
+ * Whether a browser sent this request from a page that is neither ours nor listed. Such a request may not use the cookie
+ * that the browser adds by itself. Reading is no danger: the page does not get to see the answer.
  */
-export function isForeignWrite(request: FastifyRequest, config: Pick<Config, 'corsOrigins' | 'publicUrl'>): boolean {
-  const { origin, host } = request.headers;
-  if (origin === undefined || request.method === 'GET' || request.method === 'HEAD') return false;
+export function isForeignWrite(request: FastifyRequest, config: OwnAddress): boolean {
+  return request.method !== 'GET' && request.method !== 'HEAD' && isFromForeignPage(request, config);
+}
+
+type OwnAddress = Pick<Config, 'corsOrigins' | 'publicUrl' | 'host'>;
+
+/**
+ * Whether a page of another site caused this request, whatever its method: for a GET that does something. Programs that
+ * are no browsers name no origin and are never foreign.
+ */
+export function isFromForeignPage({ headers }: FastifyRequest, config: OwnAddress): boolean {
+  const { origin, host } = headers;
+  const site = headers['sec-fetch-site'];
+  if (origin === undefined) return site === 'cross-site' || site === 'same-site';
   if (config.corsOrigins.includes(origin)) return false;
   if (!URL.canParse(origin)) return true;
   const page = new URL(origin);
-  return page.host !== host && (config.publicUrl === null || page.origin !== new URL(config.publicUrl).origin);
+  if (config.publicUrl !== null && page.origin === new URL(config.publicUrl).origin) return false;
+  return page.host !== host || !isOwnName(page.hostname, config);
+}
+
+/**
+ * Whether the name may be one of this server. A server of this machine only is never reached by another name than an
+ * address or `localhost`, unless a page has made its own name point here (DNS rebinding).
+ */
+export function isOwnName(hostname: string, config: Pick<Config, 'host' | 'publicUrl'>): boolean {
+  if (!isLoopback(config.host)) return true;
+  if (config.publicUrl !== null && new URL(config.publicUrl).hostname === hostname) return true;
+  const bare = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  return isIP(bare) !== 0 || bare === 'localhost' || bare.endsWith('.localhost') || bare === config.host;
 }

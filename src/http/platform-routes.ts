@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Failure } from '../errors.ts';
 import { isFromLoopback } from './address.ts';
 import type { Guard } from './guard.ts';
+import { isOwnName } from './origin.ts';
 import type { ServerOptions } from './options.ts';
 
 const DOCUMENTS = new URL('../../openapi/', import.meta.url);
@@ -20,7 +21,7 @@ export function addPlatformRoutes(app: FastifyInstance, options: ServerOptions &
     return { status: 'ready' };
   });
   app.get('/metrics', async (request, reply) => {
-    if (!isFromLoopback(request)) await guard.authenticate(request);
+    if (!isFromLoopback(request) || !isOwnName(request.hostname, options.config)) await guard.authenticate(request);
     const [ours, more] = await Promise.all([observe.registry.metrics(), moreMetrics?.() ?? '']);
     return reply.type(observe.registry.contentType).send(`${ours}${more}`);
   });

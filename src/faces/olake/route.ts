@@ -12,7 +12,7 @@ import { Envelope } from './contract.ts';
 export interface OlakeRooms {
   readonly sync: Sync;
   readonly access: Access;
-  readonly config: Pick<Config, 'corsOrigins' | 'publicUrl' | 'httpMaxBodyBytes'>;
+  readonly config: Pick<Config, 'corsOrigins' | 'publicUrl' | 'host' | 'httpMaxBodyBytes'>;
   readonly world: World;
   /** Of this product. */
   readonly version: string;
@@ -54,6 +54,8 @@ export interface Route<Body extends TSchema = TSchema> {
   readonly role: Role | 'open';
   readonly summary: string;
   readonly body?: Body;
+  /** It does something even by GET: no page of another site may cause it. */
+  readonly acts?: true;
   /** Fields may come in the query when there is no body. */
   readonly bodyOrQuery?: true;
   /** Answers, or sends a reply of its own and answers nothing. */
@@ -81,7 +83,8 @@ function addRoute(
     exposeHeadRoute: false,
     config: bodyOrQuery ? { body: 'optional' } : {},
     schema: { summary, tags: ['olake'], ...(body && { body }), response: { '2xx': Envelope, '4xx': Envelope } },
-    onRequest: role === 'open' ? [] : [guard.authenticate, requireRole(role)],
+    ...(role === 'open' && { bodyLimit: OPEN_BODY_BYTES }),
+    onRequest: hooksOf(spec, guard),
     ...(bodyOrQuery && { preValidation: fillFromQuery }),
     handler: async (request, reply) => {
       const answer = await spec.handle(callOf(request, reply));
@@ -90,6 +93,25 @@ function addRoute(
       return { success: true, message: answer.message, data: answer.data };
     },
   });
+}
+
+/** Of routes that anybody may call: nobody makes this server read and parse megabytes before it knows who asks. */
+const OPEN_BODY_BYTES = 65_536;
+
+function hooksOf({ role, acts, methods }: Route, guard: Guard) {
+  const isOpenWrite = role === 'open' && !methods.includes('GET');
+  return [
+    ...(role === 'open' ? [] : [guard.authenticate, requireRole(role)]),
+    ...(acts || isOpenWrite ? [refusing(guard)] : []),
+  ];
+}
+
+/** A token is never added by a browser itself: whoever shows one may call from anywhere. */
+function refusing({ refuseForeignPage, cookiesOf }: Guard): Guard['refuseForeignPage'] {
+  return async (request) => {
+    const isByToken = request.principal !== null && cookiesOf(request).length === 0;
+    if (!isByToken) await refuseForeignPage(request);
+  };
 }
 
 const NUMBERS = ['id', 'job_id', 'source_id', 'destination_id', 'max_discover_threads'];

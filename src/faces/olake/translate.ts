@@ -193,6 +193,9 @@ function sentenceFor(failure: Failure): [number, string] {
       return [413, 'Request body too large'];
     case 429:
       return [429, 'Too many attempts'];
+    case 503:
+    case 504:
+      return [failure.status, 'Service temporarily unavailable'];
     default:
       return [500, 'Internal server error'];
   }

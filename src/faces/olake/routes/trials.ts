@@ -59,6 +59,7 @@ export function discoverRoute({ sync }: FaceRooms): Route {
     methods: ['GET', 'POST'],
     paths: [`${PROJECT}/source/streams`, `${PROJECT}/sources/streams`],
     role: 'editor',
+    acts: true,
     summary: 'Discover the streams of a source',
     body: StreamsBody,
     bodyOrQuery: true,
