@@ -15,7 +15,7 @@ import { createSqlCatalog, type CatalogPort } from './lakehouse/index.ts';
 import { createWebhookDeliverer } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
-import { openStore, type Queryable, type Store, type Transaction } from './store/index.ts';
+import { findServerFolders, openStore, type Queryable, type Store, type Transaction } from './store/index.ts';
 import {
   createClearComponent,
   createProber,
@@ -152,7 +152,8 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
   let worker: Worker | undefined;
   let ticking: { stop(): Promise<void> } | undefined;
   let closing: Promise<void> | undefined;
-  const purge = setInterval(() => void parts.access.purge().catch(() => undefined), PURGE_MS).unref();
+  const purgeOnce = (): void => void parts.access.purge().catch(() => undefined);
+  const purge = setInterval(purgeOnce, PURGE_MS).unref();
   const close = async (graceMs: number): Promise<void> => {
     clearInterval(purge);
     await ticking?.stop();
@@ -163,6 +164,8 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
   return {
     async start() {
       const url = await parts.server?.listen();
+      // A server that is restarted more often than it purges would never do so else.
+      purgeOnce();
       if (role !== 'api') {
         worker = await parts.engine.startWorker();
         ticking = parts.scheduler.start();
@@ -194,7 +197,9 @@ interface Replication {
 /** Joins the sync room with connectors, lakehouse, schedule and engine. */
 async function createReplication(rooms: ReplicationRooms): Promise<Replication> {
   const { config, world, store, access, engine, scheduler } = rooms;
-  const probe = { world, config, catalogIn, transaction: store.transaction };
+  // Whoever may define a connection must not reach our own database through its socket, which asks for no password.
+  const closedFolders = config.databaseUrl === null ? await findServerFolders(config.dataDir) : [];
+  const probe = { world, config: { ...config, closedFolders }, catalogIn, transaction: store.transaction };
   const ports = {
     ...probe,
     secrets: access.secrets,

@@ -1,7 +1,7 @@
 export { backup, restore } from './backup/index.ts';
 export type { RestoreOptions, RowCounts } from './backup/index.ts';
 export { connectStore } from './connect.ts';
-export { connectEmbedded, startEmbeddedPostgres, withDatabase } from './embedded/index.ts';
+export { connectEmbedded, findServerFolders, startEmbeddedPostgres, withDatabase } from './embedded/index.ts';
 export type { Binaries, EmbeddedOptions, EmbeddedPostgres } from './embedded/index.ts';
 export { migrate, readMigrations } from './migrate.ts';
 export type { Migration } from './migrate.ts';

@@ -78,8 +78,11 @@ async function openLake(config: IcebergConfig, context: DestinationContext): Pro
   return { ...parts, catalog: context.catalog, close: async () => {} };
 }
 
+/** A warehouse that holds the server's own folder may be used, but no table may lie in that. */
 function locate(lake: Lake, name: TableName): string {
-  return `${lake.warehouse}/${folderWord(name.database)}/${folderWord(name.table)}`;
+  const location = `${lake.warehouse}/${folderWord(name.database)}/${folderWord(name.table)}`;
+  lake.context.allowPath(location);
+  return location;
 }
 
 async function openTable(lake: Lake, open: OpenTable): Promise<DestinationTable> {

@@ -55,6 +55,8 @@ export interface LoadPlan {
   readonly estimatedRows: number;
   /** Names the physical state of the table; chunks of another generation must not be continued. */
   readonly generation: string;
+  /** The moment that the plan sees, to ask later whether rows changed since; null when the source cannot tell. */
+  readonly changeMark: string | null;
 }
 
 /** Orders a stream: the primary cursor column, and the one used where it is null. */
@@ -99,6 +101,11 @@ export interface SourceSession {
   discover(options: { signal: AbortSignal; threads: number }): Promise<readonly DiscoveredStream[]>;
   /** Fixes what one load reads. Readers of this session see one snapshot until `close` (or as near as the source can). */
   planLoad(stream: StreamSelection, options: { targetBytes: number; signal: AbortSignal }): Promise<LoadPlan>;
+  /**
+   * False when rows may have been written since the mark of an earlier plan; rows deleted since show in the count only.
+   * Chunks read before and after are one consistent table while this holds and the count adds up.
+   */
+  isUnchangedSince(stream: StreamSelection, changeMark: string): Promise<boolean>;
   /** Reads the chunk, once each row, in batches of the selected columns. With `upTo`: rows with cursor null or <= upTo. */
   readChunk(stream: StreamSelection, work: ReadChunk): Promise<void>;
   /** Largest cursor values at this moment. */
@@ -149,4 +156,6 @@ export interface ConnectorContext {
   readonly world: World;
   readonly log: (line: LogLine) => void;
   readonly signal: AbortSignal;
+  /** Refuses folders, files and sockets of this machine that this server may not use; absent where all may be used. */
+  readonly allowPath?: (path: string) => void;
 }

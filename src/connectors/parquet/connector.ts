@@ -27,7 +27,12 @@ export const connector: DestinationConnector = {
     context.allowPath(root);
     const { world, guard } = context;
     const storage = createLocalStorage(world);
-    const folderOf = (name: TableName): string => `${root}/${safeSegment(name.database)}/${safeSegment(name.table)}`;
+    // A root that holds the server's own folder may be used, but no table may lie in that.
+    const folderOf = (name: TableName): string => {
+      const folder = `${root}/${safeSegment(name.database)}/${safeSegment(name.table)}`;
+      context.allowPath(folder);
+      return folder;
+    };
     return {
       openTable: (table) => openTable(parsed, table, { storage, world, guard, folder: folderOf(table.name) }),
       async dropTable(name) {

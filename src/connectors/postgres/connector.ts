@@ -1,6 +1,6 @@
-import type { SourceConnector } from '../kit/index.ts';
+import type { ConnectorContext, SourceConnector } from '../kit/index.ts';
 import { checkConnection } from './check.ts';
-import { parseConfig, refuseTunnel } from './config.ts';
+import { parseConfig, refuseTunnel, type PostgresConfig } from './config.ts';
 import { createSession } from './session.ts';
 import { postgresSpec } from './spec.ts';
 
@@ -15,12 +15,19 @@ export const connector: SourceConnector = {
   async check(config, context) {
     const parsed = parseConfig(config);
     refuseTunnel(config);
+    checkSocket(parsed, context);
     await checkConnection(parsed, context);
   },
   async open(config, context) {
     const parsed = parseConfig(config);
     refuseTunnel(config);
+    checkSocket(parsed, context);
     return createSession(parsed, context);
   },
   databaseWord: (config) => parseConfig(config).database,
 };
+
+/** A host that is a folder means the socket in it: that of the server's own database, say, must not be read. */
+function checkSocket({ host, port }: PostgresConfig, context: ConnectorContext): void {
+  if (host.startsWith('/')) context.allowPath?.(`${host}/.s.PGSQL.${port}`);
+}

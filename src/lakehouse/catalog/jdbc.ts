@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { Failure, toFailure } from '../../errors.ts';
 import { prepareJdbcLayout } from './layout.ts';
 import type { CatalogPort } from './port.ts';
@@ -57,6 +57,7 @@ async function openDatabase(options: JdbcCatalogOptions): Promise<Database> {
 async function openPostgres(options: JdbcCatalogOptions): Promise<Database> {
   const target = readPostgresUrl(options.url);
   const { parameters } = target;
+  if (target.host.startsWith('/')) options.allowPath(`${target.host}/.s.PGSQL.${target.port}`);
   const { Pool } = (await import('pg')).default;
   const pool = new Pool({
     host: target.host,
@@ -64,7 +65,7 @@ async function openPostgres(options: JdbcCatalogOptions): Promise<Database> {
     database: target.database,
     user: options.username ?? parameters.get('user') ?? undefined,
     password: options.password ?? parameters.get('password') ?? undefined,
-    ssl: await readTls(parameters),
+    ssl: await readTls(parameters, options),
     max: 2,
     idleTimeoutMillis: 10_000,
     connectionTimeoutMillis: 15_000,
@@ -115,13 +116,35 @@ function readPostgresUrl(url: string): PostgresTarget {
   };
 }
 
-async function readTls(parameters: URLSearchParams): Promise<false | { rejectUnauthorized: boolean; ca?: string }> {
+async function readTls(
+  parameters: URLSearchParams,
+  { allowPath }: Pick<JdbcCatalogOptions, 'allowPath'>,
+): Promise<false | { rejectUnauthorized: boolean; ca?: string }> {
   const wanted = parameters.get('ssl');
   const mode = parameters.get('sslmode') ?? (wanted === '' || wanted === 'true' ? 'verify-full' : 'disable');
   if (['disable', 'allow', 'prefer'].includes(mode)) return false;
   const rootCertificate = parameters.get('sslrootcert');
-  const ca = rootCertificate ? await readFile(rootCertificate, 'utf8') : undefined;
+  const ca = rootCertificate ? await readCertificate(rootCertificate, allowPath) : undefined;
   return { rejectUnauthorized: mode !== 'require', ca };
+}
+
+const LARGEST_CERTIFICATE_BYTES = 1024 * 1024;
+
+/** Only a file of a certificate's size that may be used: not a device without end, nor a secret of this server. */
+async function readCertificate(path: string, allowPath: JdbcCatalogOptions['allowPath']): Promise<string> {
+  const refused = (cause?: unknown): Failure =>
+    new Failure('configuration_invalid', 'The file of "sslrootcert" in the jdbc_url is no certificate.', { cause });
+  if (!path.startsWith('/')) throw refused();
+  allowPath(path);
+  try {
+    const found = await stat(path);
+    if (!found.isFile() || found.size > LARGEST_CERTIFICATE_BYTES) throw refused();
+    const text = await readFile(path, 'utf8');
+    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw refused();
+    return text;
+  } catch (error) {
+    throw error instanceof Failure ? error : refused(error);
+  }
 }
 
 async function openSqlite(options: JdbcCatalogOptions): Promise<Database> {

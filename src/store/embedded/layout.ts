@@ -45,6 +45,13 @@ export async function findLayout(dataDir: string): Promise<Layout | undefined> {
   return layoutOf(realDataDir, serverDir, null);
 }
 
+/** The folders of the embedded server of a data folder, socket and cluster: for nobody but Penstock itself. */
+export async function findServerFolders(dataDir: string): Promise<readonly string[]> {
+  const layout = await findLayout(dataDir);
+  if (!layout) return [];
+  return layout.socketDir === null ? [layout.serverDir] : [layout.serverDir, layout.socketDir];
+}
+
 function layoutOf(dataDir: string, serverDir: string, account: Account | null): Layout {
   const clusterDir = join(serverDir, 'cluster');
   return {

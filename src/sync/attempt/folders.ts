@@ -1,29 +1,36 @@
 import { realpathSync } from 'node:fs';
-import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Config } from '../../config.ts';
 import { isLoopback } from '../../config.ts';
 import { Failure } from '../../errors.ts';
 import type { FolderRules } from './work.ts';
 
 /** The rules of this installation for a project: its warehouse, and what the settings allow besides. */
-export function folderRules(config: Pick<Config, 'dataDir' | 'fileRoots' | 'host'>, project: string): FolderRules {
+export function folderRules(
+  config: Pick<Config, 'dataDir' | 'fileRoots' | 'host'> & { readonly closedFolders?: readonly string[] },
+  project: string,
+): FolderRules {
   const open = config.fileRoots === null && isLoopback(config.host);
   return {
     warehouse: resolve(config.dataDir, 'warehouse', project),
     dataDir: resolve(config.dataDir),
+    closed: config.closedFolders ?? [],
     roots: open ? null : (config.fileRoots ?? []),
   };
 }
 
-/** Throws `configuration_invalid` for a local folder that a destination may not use. Follows links. */
+/**
+ * Throws `configuration_invalid` for a local folder, file or socket that a connection may not use. Follows links. What
+ * holds the data folder is allowed, since tables lie in folders of their own below; each of those is checked as well.
+ */
 export function createPathCheck(rules: FolderRules): (path: string) => void {
   return (path) => {
     const real = realFolder(resolve(path));
     if (isBelow(real, realFolder(rules.warehouse))) return;
-    if (isBelow(real, realFolder(rules.dataDir))) {
+    if ([rules.dataDir, ...rules.closed].some((folder) => isBelow(real, realFolder(folder)))) {
       throw new Failure(
         'configuration_invalid',
-        `${path} lies in the data folder of this server; choose another folder`,
+        `${path} lies in a closed folder: the data folder of this server, or its database's; choose another`,
       );
     }
     if (rules.roots !== null && !rules.roots.some((root) => isBelow(real, realFolder(root)))) {
@@ -46,5 +53,5 @@ function realFolder(path: string): string {
 
 function isBelow(path: string, root: string): boolean {
   const way = relative(root, path);
-  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
 }

@@ -1,4 +1,4 @@
-import { destinationContext } from './context.ts';
+import { destinationContext, sourceContext } from './context.ts';
 import type { ChildIo } from './io.ts';
 import { runSync } from './pipeline/run.ts';
 import type { CheckWork, ClearWork, DiscoverWork, Work } from './work.ts';
@@ -37,14 +37,14 @@ async function clear(work: ClearWork, io: ChildIo): Promise<{ dropped: number }>
 
 async function check(work: CheckWork, io: ChildIo): Promise<null> {
   const { type, config } = work.connection;
-  if (work.side === 'source') await io.connectors.findSource(type).check(config, io);
+  if (work.side === 'source') await io.connectors.findSource(type).check(config, sourceContext(work, io));
   else await io.connectors.findDestination(type).check(config, destinationContext(work, io));
   return null;
 }
 
 async function discover(work: DiscoverWork, io: ChildIo): Promise<unknown> {
   const connector = io.connectors.findSource(work.source.type);
-  const session = await connector.open(work.source.config, io);
+  const session = await connector.open(work.source.config, sourceContext(work, io));
   try {
     return await session.discover({ signal: io.signal, threads: work.threads });
   } finally {

@@ -20,7 +20,10 @@ export interface SyncPorts {
   readonly jobState: JobState;
   /** The built-in table catalog of a project, inside the caller's transaction. */
   catalogIn(tx: Transaction, project: string): CatalogPort;
-  readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'testStopAt'>;
+  readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'testStopAt'> & {
+    /** Folders that no connection may use besides the data folder. */
+    readonly closedFolders?: readonly string[];
+  };
   /** Fault tests only: told of every stopping point that an attempt's process reaches. */
   readonly onPoint?: (point: string) => void;
 }

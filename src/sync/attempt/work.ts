@@ -15,6 +15,8 @@ export interface FolderRules {
   readonly warehouse: string;
   /** Refused, apart from the warehouse. */
   readonly dataDir: string;
+  /** Refused as well: where the embedded database has its files and its socket. */
+  readonly closed: readonly string[];
   /** Only below these; null = anywhere else. */
   readonly roots: readonly string[] | null;
 }

@@ -16,6 +16,8 @@ export interface SyncCheckpoint extends Checkpoint {
 /** A load that is not complete; absent once it is. */
 export interface LoadProgress {
   readonly generation: string;
+  /** Of the plan that the load began with. */
+  readonly changeMark: string | null;
   /** Columns, key and filter that the load was begun with. */
   readonly shape: string;
   readonly effect: 'append' | 'upsert' | 'stage';

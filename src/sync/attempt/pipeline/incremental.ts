@@ -1,10 +1,10 @@
-import type { CursorBound } from '../../../connectors/kit/index.ts';
+import type { CursorBound, LoadPlan } from '../../../connectors/kit/index.ts';
 import { trackBoundary } from './boundary.ts';
 import type { BoundaryTracker } from './boundary.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { StreamWork } from './context.ts';
 import { followCursor } from './follow.ts';
-import { beginLoad, CHUNK_BYTES, continuable, loadChunks } from './load.ts';
+import { beginLoad, CHUNK_BYTES, continuable, isStillTrue, loadChunks } from './load.ts';
 import type { TableTotals } from './reconcile.ts';
 import { countEarlier } from './refresh.ts';
 
@@ -22,7 +22,7 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   const plan = await tools.source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal: tools.signal });
   work.progress.estimatedRows = plan.estimatedRows;
   const last = ledger.last;
-  const going = continuable(work, last, plan);
+  const going = await continueLoad(work, plan);
   if (going && last?.run === tools.work.run) countEarlier(work, going);
   if (!going) await work.table.discardStaged();
   const cursor = stream.cursor!;
@@ -37,6 +37,16 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   const sourceRows = await tools.source.countRows(stream.selection, { upTo, signal: tools.signal });
   const exact = load.effect !== 'upsert' && !going;
   return { sourceRows, tableRows: ended, leftOut: load.quarantined, exact };
+}
+
+/**
+ * The unfinished load, if it can go on. Rows that moved since must not appear twice: visible chunks go on by upsert, a
+ * staged load starts again.
+ */
+async function continueLoad(work: StreamWork, plan: LoadPlan): Promise<LoadProgress | undefined> {
+  const load = continuable(work, work.ledger.last, plan);
+  if (!load || work.stream.appendMode || (await isStillTrue(work, load))) return load;
+  return load.effect === 'stage' ? undefined : { ...load, effect: 'upsert' };
 }
 
 /** One more commit says that the load is complete; for a staged one it is the commit that shows the rows. */

@@ -25,9 +25,15 @@ export function continuable(
   return age < CONTINUE_WITHIN_MS ? load : undefined;
 }
 
+/** True when the chunks read so far and those to be read now show one state of the source, deleted rows aside. */
+export async function isStillTrue(work: StreamWork, load: LoadProgress): Promise<boolean> {
+  return load.changeMark !== null && work.tools.source.isUnchangedSince(work.stream.selection, load.changeMark);
+}
+
 export function beginLoad(work: StreamWork, plan: LoadPlan, effect: LoadProgress['effect']): LoadProgress {
   return {
     generation: plan.generation,
+    changeMark: plan.changeMark,
     shape: shapeOf(work.stream),
     effect,
     todo: plan.chunks,

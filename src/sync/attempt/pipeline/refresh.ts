@@ -1,5 +1,5 @@
 import type { Durable, LoadPlan } from '../../../connectors/kit/index.ts';
-import { beginLoad, CHUNK_BYTES, continuable, loadChunks } from './load.ts';
+import { beginLoad, CHUNK_BYTES, continuable, isStillTrue, loadChunks } from './load.ts';
 import type { LoadProgress } from './checkpoint.ts';
 import type { StreamWork } from './context.ts';
 import type { TableTotals } from './reconcile.ts';
@@ -13,21 +13,19 @@ export async function refreshStream(work: StreamWork): Promise<TableTotals> {
   const { signal, source } = tools;
   const plan = await source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal });
   progress.estimatedRows = plan.estimatedRows;
-  let start = continuable(work, work.ledger.last, plan);
+  const earlier = continuable(work, work.ledger.last, plan);
+  const start = earlier && (await isStillTrue(work, earlier)) ? earlier : undefined;
   if (start) {
     if (work.ledger.last?.run === tools.work.run) countEarlier(work, start);
     tools.io.log({
       level: 'info',
       message: `${stream.id}: continues a load, ${start.todo.length} of ${start.total} chunks to do`,
     });
-  } else await table.discardStaged();
+  } else await startAnew(work, earlier);
   let load = await loadChunks(work, { start: start ?? beginLoad(work, plan, 'stage'), details: () => ({}) });
   const sourceRows = await source.countRows(stream.selection, { signal });
   if (start && load.rows + load.quarantined !== sourceRows) {
-    tools.io.log({
-      level: 'info',
-      message: `${stream.id}: the source changed since the load began; it is loaded again`,
-    });
+    await startAnew(work, start);
     load = await reload(work, plan);
   }
   tools.io.world.reach('sync.load-read');
@@ -43,8 +41,16 @@ export async function refreshStream(work: StreamWork): Promise<TableTotals> {
   return totals(durable, load, sourceRows);
 }
 
-async function reload(work: StreamWork, plan: LoadPlan): Promise<LoadProgress> {
+/** Forgets what was staged; says so when it was worth something. */
+async function startAnew(work: StreamWork, earlier: LoadProgress | undefined): Promise<void> {
   await work.table.discardStaged();
+  if (!earlier) return;
+  const message = `${work.stream.id}: the source changed since the load began; it is loaded again`;
+  work.tools.io.log({ level: 'info', message });
+}
+
+async function reload(work: StreamWork, plan: LoadPlan): Promise<LoadProgress> {
+  work.sampler.forget();
   work.progress.rows = 0;
   work.progress.inserted = 0;
   return loadChunks(work, { start: beginLoad(work, plan, 'stage'), details: () => ({}) });

@@ -2,7 +2,7 @@ import type { DiscoveredStream } from '../../../connectors/kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import { parseState, resolveStream, streamId } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
-import { destinationContext } from '../context.ts';
+import { destinationContext, sourceContext } from '../context.ts';
 import type { ChildIo } from '../io.ts';
 import type { SyncResult, SyncWork } from '../work.ts';
 import type { RunTools } from './context.ts';
@@ -34,7 +34,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
     io.log({ level: 'warn', message });
   };
   try {
-    const sourceSession = await source.open(work.source.config, inner);
+    const sourceSession = await source.open(work.source.config, sourceContext(work, inner));
     closing.push(sourceSession);
     const discovered = await sourceSession.discover({ signal, threads: work.advanced.max_discover_threads ?? 4 });
     const streams = resolveAll(work, discovered, warn);

@@ -17,6 +17,8 @@ export interface Sampler {
   take(source: ColumnBatch, table: ColumnBatch): Picked | undefined;
   /** Keeps the picked rows once the writer has said where the batch went. */
   keep(picked: Picked | undefined, place: BatchPlace): void;
+  /** For rows whose files were dropped. */
+  forget(): void;
   /** At most `size` rows. */
   readonly samples: readonly Sample[];
 }
@@ -55,6 +57,10 @@ export function createSampler(selection: StreamSelection, options: { size: numbe
         written: table.columns.map((vector) => textOfRow(vector, row)),
       }));
       return { slot, rows };
+    },
+    forget() {
+      kept.length = 0;
+      seen = 0;
     },
     keep(picked, place) {
       if (!picked) return;

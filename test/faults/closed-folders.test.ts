@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { readConfig } from '../../src/config.ts';
+import { createPlatform, type Platform } from '../../src/platform.ts';
+import { createWorld } from '../../src/world.ts';
+import { send, signIn, type Reply } from '../conformance/olake/wire.ts';
+
+const ADMIN = { username: 'admin', password: 'correct horse' };
+let folder: string;
+let dataDir: string;
+let platform: Platform;
+let url: string;
+let headers: Record<string, string>;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-closed-'));
+  dataDir = join(folder, 'data');
+  const config = readConfig({
+    PENSTOCK_PORT: '0',
+    PENSTOCK_LOG_LEVEL: 'silent',
+    PENSTOCK_DATA_DIR: dataDir,
+    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
+  });
+  platform = await createPlatform(config, createWorld());
+  url = (await platform.start())!;
+  headers = await signIn(url, ADMIN);
+});
+after(async () => {
+  await platform?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const P = '/api/v1/project/p';
+
+function post(path: string, body: object): Promise<Reply> {
+  return send(url, { method: 'POST', path: `${P}${path}`, headers, text: JSON.stringify(body) });
+}
+
+/** What a connection test answers in the envelope. */
+async function trial(kind: 'source' | 'destination', type: string, config: object): Promise<string> {
+  const reply = await post(`/${kind}s/test`, { type, version: 'v1', config });
+  assert.equal(reply.status, 200, reply.text);
+  const { connection_result: result } = (reply.body as { data: { connection_result: Record<string, string> } }).data;
+  return `${result['status']} ${result['message']}`;
+}
+
+function ownSocket(): string {
+  return decodeURIComponent(new URL(platform.store.url).hostname);
+}
+
+describe('the own database of the server', () => {
+  const source = (host: string) => ({
+    host,
+    port: 5432,
+    database: 'penstock',
+    username: 'penstock',
+    password: '',
+  });
+
+  it('is no source, by whatever path its socket is named', async (test) => {
+    const link = join(folder, 'link');
+    await symlink(ownSocket(), link);
+    test.after(() => rm(link));
+    const inner = join(folder, 'inner');
+    await mkdir(inner);
+    await symlink(join(ownSocket(), '.s.PGSQL.5432'), join(inner, '.s.PGSQL.5432'));
+    for (const host of [ownSocket(), `${ownSocket()}/../${ownSocket().split('/').at(-1)}`, link, inner]) {
+      assert.match(await trial('source', 'postgres', source(host)), /FAILED .*lies in a closed folder/, host);
+      const streams = await post('/sources/streams', { type: 'postgres', version: 'v1', config: source(host) });
+      assert.equal(streams.status, 400);
+      assert.doesNotMatch(streams.text, /sessions|sealed/);
+    }
+  });
+
+  it('is no catalog either', async () => {
+    const jdbc = (jdbcUrl: string) => ({
+      type: 'ICEBERG',
+      writer: {
+        catalog_type: 'jdbc',
+        catalog_name: 'p',
+        iceberg_s3_path: join(folder, 'lake'),
+        jdbc_url: jdbcUrl,
+        jdbc_username: 'penstock',
+        jdbc_password: 'x',
+      },
+    });
+    const address = `${encodeURIComponent(ownSocket())}:5432`;
+    const answer = await trial('destination', 'iceberg', jdbc(`jdbc:postgresql://${address}/penstock`));
+    assert.match(answer, /FAILED .*lies in a closed folder/);
+    const key = await trial('destination', 'iceberg', jdbc(`jdbc:sqlite:${dataDir}/secret.key`));
+    assert.match(key, /FAILED .*lies in a closed folder/);
+    const tls = `jdbc:postgresql://127.0.0.1:1/x?sslmode=verify-full&sslrootcert=`;
+    assert.match(await trial('destination', 'iceberg', jdbc(`${tls}${dataDir}/secret.key`)), /closed folder/);
+    assert.match(await trial('destination', 'iceberg', jdbc(`${tls}/dev/zero`)), /no certificate/);
+    assert.match(await trial('destination', 'iceberg', jdbc(`${tls}/etc/passwd`)), /no certificate/);
+  });
+});
+
+describe('the data folder', () => {
+  it('is no destination, by whatever path', async () => {
+    const link = join(folder, 'detour');
+    await symlink(dataDir, link);
+    const paths = [dataDir, `${dataDir}/`, `${dataDir}/postgres`, `${dataDir}/..x`, link, `${link}/a/b`];
+    paths.push(`${folder}/./x/../data`, `file://${dataDir}`, `file://${folder}/%64ata`, ownSocket());
+    for (const path of paths) {
+      const parquet = { type: 'PARQUET', writer: { local_path: path } };
+      assert.match(await trial('destination', 'parquet', parquet), /FAILED .*closed folder/, path);
+      const iceberg = { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: path } };
+      assert.match(await trial('destination', 'iceberg', iceberg), /FAILED .*closed folder/, path);
+    }
+  });
+
+  it('is not emptied by a table of a folder above it that has its name', async () => {
+    const root = { type: 'PARQUET', writer: { local_path: folder } };
+    await mkdir(join(dataDir, 'precious'), { recursive: true });
+    await writeFile(join(dataDir, 'precious', '_manifest.json'), '{}');
+    const created = await post('/jobs', {
+      name: 'wipe',
+      source: { name: 's', type: 'postgres', version: 'v1', config: {} },
+      destination: { name: 'd', type: 'parquet', version: 'v1', config: root },
+      frequency: 'manual',
+      streams_config: {
+        selected_streams: { public: [{ stream_name: 'x' }] },
+        streams: [
+          {
+            stream: {
+              name: 'x',
+              namespace: 'public',
+              type_schema: { properties: {} },
+              sync_mode: 'full_refresh',
+              destination_database: 'data',
+              destination_table: 'precious',
+            },
+          },
+        ],
+      },
+    });
+    assert.equal(created.status, 200, created.text);
+    const { id } = (created.body as { data: { id: number } }).data;
+    const cleared = await post(`/jobs/${id}/clear-destination`, {});
+    assert.equal(cleared.status, 200, cleared.text);
+    await untilEnded(id);
+    assert.deepEqual(await readdir(join(dataDir, 'precious')), ['_manifest.json']);
+  });
+});
+
+async function untilEnded(id: number): Promise<void> {
+  for (;;) {
+    const reply = await send(url, { method: 'GET', path: `${P}/jobs/${id}/tasks`, headers });
+    const [task] = (reply.body as { data: { status: string; error?: string }[] }).data;
+    if (task && task.status !== 'Running') {
+      assert.match(task.error ?? '', /closed folder/);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
