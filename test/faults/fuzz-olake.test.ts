@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import { ADMIN, startRig, type Rig } from '../conformance/olake/rig.ts';
+import { knownRoutes, type KnownRoute } from '../conformance/olake/routes.ts';
+import { send, signIn, type Reply } from '../conformance/olake/wire.ts';
+
+/** The corpus is sent in an order drawn from this; a failure prints it. Another one: FUZZ_SEED=n. */
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_121);
+const LONGEST_MS = 45_000;
+const AT_ONCE = 4;
+
+let rig: Rig;
+let headers: Record<string, string>;
+const ids: Record<string, number> = {};
+
+const source = { type: 'postgres', version: 'v1', config: { host: 'h', port: 5432, password: 'hunter2' } };
+const target = { type: 'parquet', version: 'v1', config: { writer: { local_path: '/x' } } };
+const streams = {
+  selected_streams: { public: [{ stream_name: 'orders', normalization: true, filter: 'id > 1' }] },
+  streams: [{ stream: { name: 'orders', namespace: 'public', sync_mode: 'full_refresh', cursor_field: 'id' } }],
+};
+
+before(async () => {
+  rig = await startRig({ signup: 'closed' });
+  headers = await signIn(rig.url, ADMIN);
+  const { text } = await send(rig.url, {
+    method: 'POST',
+    path: '/api/v1/project/fuzz/jobs',
+    headers,
+    text: JSON.stringify({
+      name: 'j',
+      source: { name: 's', ...source },
+      destination: { name: 'd', ...target },
+      frequency: 'daily',
+      streams_config: streams,
+      activate: false,
+    }),
+  });
+  assert.match(text, /"success":true/, text);
+  ids['jobs'] = (JSON.parse(text) as { data: { id: number } }).data.id;
+  for (const kind of ['source', 'destination']) {
+    const { rows } = await rig.store.pool.query<{ id: number }>('select id from connection where kind = $1', [kind]);
+    ids[`${kind}s`] = Number(rows[0]!.id);
+  }
+});
+after(() => rig?.close());
+
+/** Strings that have broken parsers, shells, databases and file systems. */
+const HOSTILE_TEXTS = [
+  '',
+  ' ',
+  '\0',
+  'a\0b',
+  '\u001b[2J\u001b]0;x\u0007',
+  'line\nline\r\n',
+  '\ud800',
+  '\udfff\ud800',
+  '\uffff\ufeff\u202e',
+  'é'.repeat(300),
+  '😀'.repeat(101),
+  'x'.repeat(70_000),
+  '{'.repeat(5000),
+  '['.repeat(300) + ']'.repeat(300),
+  '"',
+  "'; drop table users; --",
+  "' or '1'='1",
+  '$$; select 1; $$',
+  '../../../../etc/passwd',
+  '/proc/self/environ',
+  'file:///etc/passwd',
+  '${jndi:ldap://127.0.0.1/a}',
+  '{{7*7}}',
+  '%s%n%p',
+  '%00',
+  '%ff',
+  '__proto__',
+  'constructor',
+  'toString',
+  '********',
+  'postgres://u:********@h/db',
+  'http://[::ffff:169.254.169.254]/',
+  'http://2130706433/',
+  'javascript:alert(1)',
+  'NaN',
+  '1e999',
+  '99999999999999999999',
+  '-0',
+  '{"__proto__":{"role":"admin"}}',
+  '{"a":1e400}',
+  '{"a":"\\u0000"}',
+  '[]',
+  'null',
+  '* * * * *',
+  '*/0 * * * *',
+  '99999999999-minutes',
+  '@every 1ns',
+  '0 0 31 2 *',
+  'TZ=../../etc * * * * *',
+];
+const HOSTILE_VALUES: readonly unknown[] = [
+  ...HOSTILE_TEXTS,
+  null,
+  true,
+  0,
+  -1,
+  1.5,
+  1e308,
+  2 ** 53,
+  2 ** 63,
+  [],
+  [[]],
+  {},
+  { length: 1e9 },
+  { toString: 1, valueOf: 1, constructor: { prototype: {} } },
+  Array.from({ length: 5000 }, () => null),
+  Object.fromEntries(Array.from({ length: 3000 }, (_, at) => [`k${at}`, at])),
+];
+/** Bodies that no writer of JSON would write. */
+const RAW_BODIES = [
+  '{"name":"a","name":{"name":1}}',
+  '{"__proto__":{"name":"x"},"name":"y"}',
+  '{"constructor":{"prototype":{"x":1}}}',
+  '{"a":-}',
+  '{"a":1e99999}',
+  '{"a":01}',
+  '\ufeff{}',
+  '{"a":"\t"}',
+  `{"a":${'9'.repeat(20_000)}}`,
+  `{"a":"${'\\'.repeat(9998)}"}`,
+  `${'{"a":'.repeat(99)}1${'}'.repeat(99)}`,
+  '{}{}',
+  ' ',
+];
+
+interface Shot {
+  readonly method: string;
+  readonly path: string;
+  readonly text?: string;
+  readonly contentType?: string;
+}
+
+/** Every place of a JSON value, as a path of keys. */
+function placesOf(value: unknown, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, inner]) => placesOf(inner, [...path, key]))];
+}
+
+function withValue(value: unknown, [key, ...rest]: readonly string[], put: unknown): unknown {
+  if (key === undefined) return put;
+  const copy = (Array.isArray(value) ? [...value] : { ...(value as object) }) as Record<string, unknown>;
+  copy[key] = withValue(copy[key], rest, put);
+  return copy;
+}
+
+/** A body that is accepted but for what is put into it, so that the shot goes deep. */
+function bodyFor(route: KnownRoute): Record<string, unknown> | undefined {
+  if (route.body === undefined) return undefined;
+  const deep: Record<string, unknown> = { ...route.body };
+  if ('config' in deep) Object.assign(deep, deep['type'] === 'parquet' ? target : source);
+  if ('source' in deep) {
+    deep['source'] = { name: 's', ...source };
+    deep['destination'] = { name: 'd', ...target };
+    deep['advanced_settings'] = { max_threads: 1, error_policy: 'fail' };
+  }
+  for (const field of ['streams_config', 'updated_streams_config', 'difference_streams']) {
+    if (field in deep) deep[field] = streams;
+  }
+  for (const field of ['state', 'state_file']) {
+    if (field in deep)
+      deep[field] = { type: 'STREAM', streams: [{ stream: 'orders', namespace: 'public', state: {} }] };
+  }
+  if ('project_id' in deep) deep['project_id'] = 'fuzz';
+  return deep;
+}
+
+function pathFor(route: KnownRoute): string {
+  const kind = /\/(sources|destinations|jobs)\/:id/.exec(route.path)?.[1];
+  return route.path.replace(':p', 'fuzz').replace(':id', String((kind && ids[kind]) ?? 999_999));
+}
+
+function* shotsAt(route: KnownRoute): Generator<Shot> {
+  const { method } = route;
+  const path = pathFor(route);
+  const body = bodyFor(route);
+  if (body) {
+    for (const text of RAW_BODIES) yield { method, path, text };
+    for (const place of placesOf(body)) {
+      for (const value of HOSTILE_VALUES) yield { method, path, text: JSON.stringify(withValue(body, place, value)) };
+    }
+    yield { method, path, text: JSON.stringify(body), contentType: 'multipart/form-data; boundary=' };
+  }
+  for (const text of HOSTILE_TEXTS) {
+    const word = encodeURIComponent(text.toWellFormed()).slice(0, 3000);
+    for (const part of ['fuzz', String(999_999), 'x']) {
+      if (path.includes(`/${part}`)) yield { method, path: path.replace(`/${part}`, `/${word}`) };
+    }
+    const joint = path.includes('?') ? '&' : '?';
+    for (const name of ['limit', 'offset', 'form', 'cursor', 'file_path', 'config', 'type', '__proto__', 'source_id']) {
+      if (method === 'GET') yield { method, path: `${path}${joint}${name}=${word}` };
+    }
+  }
+}
+
+/** Small, repeatable random numbers. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function shuffled<T>(all: readonly T[], random: () => number): T[] {
+  const copy = [...all];
+  for (let at = copy.length - 1; at > 0; at--) {
+    const other = Math.floor(random() * (at + 1));
+    [copy[at], copy[other]] = [copy[other]!, copy[at]!];
+  }
+  return copy;
+}
+
+function judge(shot: Shot, reply: Reply): void {
+  const where = `seed ${SEED}: ${shot.method} ${shot.path.slice(0, 200)} ${shot.text?.slice(0, 300) ?? ''}`;
+  assert.ok(reply.status < 500, `${reply.status} ${reply.text.slice(0, 300)}\n${where}`);
+  assert.doesNotMatch(reply.text, /node_modules|\.ts:\d+|at async /, where);
+  // The echo of a write holds what the caller sent, and nothing else may hold a secret.
+  if (!shot.text?.includes('hunter2')) assert.ok(!reply.text.includes('hunter2'), where);
+  if (reply.headers['content-type']?.includes('json') !== true || reply.status === 431) return;
+  const { success, message } = reply.body as { success: unknown; message: unknown };
+  assert.equal(success, reply.status === 200, where);
+  assert.equal(typeof message, 'string', where);
+  if (reply.status >= 400) assert.ok(!Object.hasOwn(reply.body as object, 'data'), where);
+}
+
+/** What a refused call must leave as it was. */
+async function fingerprint(): Promise<string> {
+  const { rows } = await rig.store.pool.query<{ all: string }>(`select json_build_array(
+    (select json_agg(c order by id) from connection c), (select json_agg(j order by id) from job j),
+    (select json_agg(s order by id) from project_settings s),
+    (select json_agg(u order by id) from users u), (select count(*) from run), (select count(*) from audit)
+  )::text as all`);
+  return rows[0]!.all;
+}
+
+it('no hostile input is answered by 5xx, and what is refused changes nothing', async (test) => {
+  const skipped = new Set(['/logout', '/api/v1/users/:id']);
+  const routes = knownRoutes.filter((route) => !skipped.has(route.path) && route.method !== 'DELETE');
+  const shots = shuffled(
+    routes.flatMap((route) => [...shotsAt(route)]),
+    randomOf(SEED),
+  );
+  const deadline = performance.now() + LONGEST_MS;
+  let sent = 0;
+  let refused = 0;
+  const fire = async (shot: Shot): Promise<Reply> => {
+    const type = { 'content-type': shot.contentType ?? 'application/json' };
+    const reply = await send(rig.url, { ...shot, headers: { ...headers, ...type } });
+    sent++;
+    judge(shot, reply);
+    return reply;
+  };
+  const volley = async (): Promise<void> => {
+    for (let shot = shots.pop(); shot && performance.now() < deadline; shot = shots.pop()) {
+      if ((await fire(shot)).status >= 400) refused++;
+    }
+  };
+  // One by one first, and looking each time; then several at once, as an attacker would.
+  for (const shot of shots.splice(0, 300)) {
+    const before = await fingerprint();
+    if ((await fire(shot)).status < 400) continue;
+    refused++;
+    assert.equal(await fingerprint(), before, `changed by ${shot.method} ${shot.path} ${shot.text?.slice(0, 300)}`);
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, volley));
+  test.diagnostic(`${sent} sent, ${refused} refused, ${shots.length} left out`);
+  assert.ok(sent > 500 && refused > 250, `${sent} sent, ${refused} refused`);
+  assert.equal((await send(rig.url, { method: 'GET', path: '/health' })).status, 200);
+  assert.equal(({} as { role?: unknown }).role, undefined);
+});
