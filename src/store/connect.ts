@@ -2,13 +2,17 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Pool, TypeOverrides, types } from 'pg';
 import { Failure } from '../errors.ts';
 import type { World } from '../world.ts';
+import { addressOptions } from './address.ts';
 import { createListener } from './listen.ts';
 import { createTransaction } from './transaction.ts';
 import type { Database, Db, Store } from './types.ts';
 
 const LOWEST_VERSION = 150_000;
 const POOL_SIZE = 10;
-const CONNECT_WITHIN_MS = 15_000;
+/** Clients of the API give up after ten seconds: whoever waits for a connection is told before. */
+const CONNECT_WITHIN_MS = 5000;
+/** A database that is asleep may take longer the first time. */
+const FIRST_TRIES = 3;
 
 export interface ConnectOptions {
   readonly url: string;
@@ -36,7 +40,7 @@ function readValues(): TypeOverrides {
 /** Opens connections to a database and checks that it answers and is new enough. Changes nothing in it. */
 export async function connectStore(options: ConnectOptions): Promise<Store> {
   const pool = new Pool({
-    connectionString: options.url,
+    ...addressOptions(options.url),
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
     application_name: 'penstock',
@@ -76,17 +80,23 @@ export async function connectStore(options: ConnectOptions): Promise<Store> {
 }
 
 async function requireVersion(pool: Pool): Promise<void> {
-  const found = await pool
-    .query<{ server_version_num: string }>('show server_version_num')
-    .catch((error: Error & { code?: string }) => {
-      throw connectFailure(error);
-    });
+  const found = await askVersion(pool, FIRST_TRIES);
   const version = Number(found.rows[0]?.server_version_num);
   if (version < LOWEST_VERSION) {
     throw new Failure(
       'configuration_invalid',
       `the database is PostgreSQL ${Math.floor(version / 10_000)}; 15 is needed`,
     );
+  }
+}
+
+async function askVersion(pool: Pool, tries: number): Promise<{ rows: { server_version_num: string }[] }> {
+  try {
+    return await pool.query<{ server_version_num: string }>('show server_version_num');
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === undefined && tries > 1) return askVersion(pool, tries - 1);
+    throw connectFailure(error as Error & { code?: string });
   }
 }
 

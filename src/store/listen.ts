@@ -1,4 +1,5 @@
 import { Client, escapeIdentifier } from 'pg';
+import { addressOptions } from './address.ts';
 import type { ConnectOptions } from './connect.ts';
 
 type Handler = (payload: string) => void;
@@ -7,6 +8,7 @@ type Origin = Pick<ConnectOptions, 'url' | 'log'>;
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
+const CONNECT_WITHIN_MS = 5000;
 
 export interface Listener {
   /** Notifications sent after this returns arrive, but for those sent while a broken connection is being renewed. */
@@ -98,7 +100,12 @@ function keepConnection(origin: Origin, handlers: Handlers): Connection {
 
 /** A connection that listens on every channel known; `onEnd` is called once if it breaks after that. */
 async function open(origin: Origin, handlers: Handlers, onEnd: () => void): Promise<Client> {
-  const client = new Client({ connectionString: origin.url, application_name: 'penstock listen', keepAlive: true });
+  const client = new Client({
+    ...addressOptions(origin.url),
+    application_name: 'penstock listen',
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+  });
   client.on('error', (error) => origin.log?.(`the notification connection broke: ${error.message}`));
   client.on('notification', ({ channel, payload }) => {
     for (const handler of handlers.get(channel) ?? []) handler(payload ?? '');

@@ -215,7 +215,7 @@ function choose(catalog: Catalog, options: JobOptions): Catalog {
 }
 
 function rules(folder: string): Work['folders'] {
-  return { warehouse: join(folder, 'warehouse'), dataDir: join(folder, 'data'), roots: null };
+  return { warehouse: join(folder, 'warehouse'), dataDir: join(folder, 'data'), closed: [], roots: null };
 }
 
 function quietHost(): AttemptHost {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { Client } from 'pg';
+import { addressOptions } from '../address.ts';
 import type { Layout } from './layout.ts';
 import type { Postmaster } from './postmaster.ts';
 
@@ -25,7 +26,9 @@ export function withDatabase(url: string, database: string): string {
 
 /** Whether the server answers at this address; makes our database when it is not there yet. */
 export async function ensureDatabase(url: string): Promise<void> {
-  const client = new Client({ connectionString: withDatabase(url, 'postgres'), connectionTimeoutMillis: 10_000 });
+  const client = new Client({ ...addressOptions(withDatabase(url, 'postgres')), connectionTimeoutMillis: 10_000 });
+  // One that breaks fails the statement; without a handler it would end the process.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     const found = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
