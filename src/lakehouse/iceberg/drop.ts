@@ -30,7 +30,7 @@ export async function dropIcebergTable(
   world.reach('iceberg.dropped');
   if (!dropped) return { dropped };
   if (!isUsual) return { dropped, kept: location };
-  await storage.removeFolder(options.location);
+  await removeOurs(storage, options.location);
   return { dropped: true };
 }
 
@@ -47,7 +47,16 @@ const dropMarker = (location: string): string => `${location}/metadata/penstock.
 
 /** Removes the files of a table whose drop was cut short. Call only while the catalog knows no table of the name. */
 export async function finishDrop(storage: Storage, location: string): Promise<void> {
-  if ((await storage.size(dropMarker(location))) !== undefined) await storage.removeFolder(location);
+  if ((await storage.size(dropMarker(location))) !== undefined) await removeOurs(storage, location);
+}
+
+/** The two folders of a table, and what they lie in when nothing else is there: it may have been somebody's before. */
+async function removeOurs(storage: Storage, location: string): Promise<void> {
+  const folders = [`${location}/data`, `${location}/metadata`];
+  const all = await storage.list(location);
+  const isOurs = (path: string): boolean => folders.some((folder) => path.startsWith(`${folder}/`));
+  if (all.every(isOurs)) return storage.removeFolder(location);
+  for (const folder of folders) await storage.removeFolder(folder);
 }
 
 /** Forgets a drop that was cut short before the catalog had it: the table is in use again. */
