@@ -10,6 +10,7 @@ import { createTestStore } from '../../test/support/database.ts';
 import type { Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createAccess, type OpenAccess } from './index.ts';
+import { createPasswords } from './passwords.ts';
 
 const world = createWorld();
 let folder: string;
@@ -297,7 +298,49 @@ describe('users', () => {
   });
 });
 
+describe('what one caller may take', () => {
+  it('is two hundred sessions of a user, the newest', async () => {
+    const user = await newUser();
+    await query(
+      `insert into sessions (id, user_id, expires_at, created_at)
+       select 'old' || n, $1, now() + interval '1 day', now() - interval '1 hour' from generate_series(1, 300) n`,
+      [user.id],
+    );
+    const { cookie } = await signIn(user.username, user.password);
+    const [row] = await query('select count(*) as total from sessions where user_id = $1', [user.id]);
+    assert.equal(row!['total'], 200);
+    assert.equal((await byCookie(cookie))?.username, user.username);
+  });
+
+  it('is a bounded number of places in the queue for a password to be checked', async () => {
+    const passwords = createPasswords(world);
+    const checks = Array.from({ length: 300 }, () => kindOf(passwords.verify(undefined, 'x')));
+    const kinds = await Promise.all(checks);
+    assert.ok(kinds.includes('too_many_requests'));
+    assert.ok(kinds.includes('no failure'));
+    assert.equal(await kindOf(passwords.verify(undefined, 'x')), 'no failure');
+  });
+});
+
 describe('the audit', () => {
+  it('tells of every change to the users, and of none that failed', async () => {
+    await query('delete from audit');
+    const by = { principal: null, face: 'olake', requestId: 'r' };
+    const fresh = { username: 'noted', email: 'noted@example.com', password: 'pass word', role: 'viewer' } as const;
+    const { id } = await access.createUser(fresh, by);
+    assert.equal(await kindOf(access.createUser(fresh, by)), 'conflict');
+    await access.updateUser(id, { role: 'editor' }, by);
+    await access.deleteUser(id, by);
+    const rows = await query('select action, subject from audit order by id');
+    const subject = `user/${id}`;
+    const actions = ['create user', 'update user', 'delete user'];
+    assert.deepEqual(
+      rows,
+      actions.map((action) => ({ action, subject })),
+    );
+    await query('delete from audit');
+  });
+
   it('is written in the transaction of what it tells of', async () => {
     const { principal } = await signIn(...(await newUser().then((user) => [user.username, user.password] as const)));
     const entry = {

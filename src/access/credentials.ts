@@ -9,11 +9,14 @@ import {
   insertToken,
   prolongSession,
   removeExpiredSessions,
+  removeOldestSessions,
   removeSession,
 } from './tables/credentials.ts';
 import type { Access, Principal } from './types.ts';
 
 const SECRET_BYTES = 32;
+/** A program that signs in for every call must not fill the database. */
+const MOST_SESSIONS = 200;
 const TOKEN_FORM = /^pen_([0-9A-Z]{8})_[A-Za-z0-9_-]{43}$/;
 const TOKEN_ID_LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
@@ -74,6 +77,7 @@ export function createCredentials(room: {
       const cookie = world.random(SECRET_BYTES).toString('base64url');
       const sessionId = hashOfCookie(cookie);
       await insertSession(tx, { id: sessionId, userId });
+      await removeOldestSessions(tx, userId, MOST_SESSIONS);
       return { cookie, sessionId };
     },
     async issueToken(tx, owner) {

@@ -1,3 +1,4 @@
+import { Failure } from '../errors.ts';
 import type { World } from '../world.ts';
 
 type Argon2 = typeof import('@node-rs/argon2');
@@ -5,6 +6,8 @@ type Argon2 = typeof import('@node-rs/argon2');
 // Argon2id is the package's default algorithm. Raise these freely: old hashes are renewed at the next sign-in.
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const HASHES_AT_ONCE = 2;
+/** Some seconds of work: whoever comes after that is told so instead of being kept waiting. */
+const MOST_WAITING = 200;
 
 export interface Passwords {
   hash(password: string): Promise<string>;
@@ -51,6 +54,9 @@ function limitTo(most: number): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (work) => {
+    if (waiting.length >= MOST_WAITING) {
+      throw new Failure('too_many_requests', 'Too many people sign in at this moment.');
+    }
     if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
     else running++;
     try {

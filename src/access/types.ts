@@ -46,6 +46,9 @@ export interface AuditEntry {
   readonly requestId?: string;
 }
 
+/** Who changes something, for the audit. */
+export type Actor = Pick<AuditEntry, 'principal' | 'face' | 'requestId'>;
+
 /** The one principal store, shared by all faces. */
 export interface Access {
   /** Wrong user and wrong password fail alike (`unauthenticated`), in similar time; throttled per address and name. */
@@ -56,12 +59,13 @@ export interface Access {
   endSession(sessionId: string): Promise<void>;
   /** The first valid credential wins; invalid ones beside it are ignored. */
   authenticate(credentials: { cookies: readonly string[]; tokens: readonly string[] }): Promise<Principal | null>;
-  signUp(user: Omit<NewUser, 'role'>): Promise<User>;
+  /** With `by`, this and the three below leave an audit entry in the transaction of the change. */
+  signUp(user: Omit<NewUser, 'role'>, by?: Actor): Promise<User>;
   listUsers(paging: { limit?: number; offset: number }): Promise<{ users: readonly User[]; total: number }>;
-  createUser(user: NewUser): Promise<User>;
-  updateUser(id: number, change: Partial<NewUser>): Promise<User>;
+  createUser(user: NewUser, by?: Actor): Promise<User>;
+  updateUser(id: number, change: Partial<NewUser>, by?: Actor): Promise<User>;
   /** Sessions and tokens end at once. `conflict` for the last admin. */
-  deleteUser(id: number): Promise<User>;
+  deleteUser(id: number, by?: Actor): Promise<User>;
   audit(tx: Queryable, entry: AuditEntry): Promise<void>;
   readonly secrets: Secrets;
 }

@@ -4,6 +4,7 @@ import type { Store, Transaction } from '../store/index.ts';
 import { MASTER_NAME } from './credentials.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserRow } from './rows.ts';
+import { insertAudit } from './tables/audit.ts';
 import { removeSessionsOf } from './tables/credentials.ts';
 import {
   changeUser,
@@ -14,7 +15,7 @@ import {
   lockUser,
   removeUser,
 } from './tables/users.ts';
-import type { Access, NewUser, Role, User } from './types.ts';
+import type { Access, Actor, NewUser, Role, User } from './types.ts';
 
 const ROLES: readonly Role[] = ['admin', 'editor', 'viewer'];
 const LONGEST_NAME = 100;
@@ -38,41 +39,52 @@ type UserCalls = Pick<Access, 'signUp' | 'listUsers' | 'createUser' | 'updateUse
 export function createUsers(room: UserRoom): UserCalls {
   const { store, passwords } = room;
 
-  async function createUser(user: NewUser): Promise<User> {
+  async function addUser(user: NewUser, by: Actor | undefined, action: string): Promise<User> {
     const checked = checkUser(room, user);
     const passwordHash = await passwords.hash(user.password);
-    return withoutHash(await namingConflicts(() => insertUser(store.db, { ...checked, passwordHash })));
+    const work = async (tx: Transaction): Promise<UserRow> => {
+      const added = await insertUser(tx, { ...checked, passwordHash });
+      await note(tx, by, { action, id: added.id });
+      return added;
+    };
+    return withoutHash(await namingConflicts(() => store.transaction(work)));
   }
 
   return {
-    createUser,
-    async signUp(user) {
+    createUser: (user, by) => addUser(user, by, 'create user'),
+    async signUp(user, by) {
       if (room.config.authSignup === 'closed') throw new Failure('forbidden', 'Sign-up is closed on this server.');
-      return createUser({ ...user, role: 'editor' });
+      return addUser({ ...user, role: 'editor' }, by, 'sign up');
     },
     async listUsers({ limit, offset }) {
       const rows = await listUserRows(store.db, { limit: limit ?? MOST_USERS, offset });
       return { users: rows.map(withoutHash), total: await countUsers(store.db) };
     },
-    async updateUser(id, change) {
+    async updateUser(id, change, by) {
       const checked = checkUser(room, change);
       const passwordHash = change.password === undefined ? undefined : await passwords.hash(change.password);
       const work = async (tx: Transaction): Promise<UserRow> => {
         const user = await findForChange(tx, id, checked.role !== undefined && checked.role !== 'admin');
-        // Whoever knew the old password, or held the old role, has to sign in again.
+        // Whoever knew the old password has to sign in again; a role is read anew for every request.
         if (passwordHash !== undefined) await removeSessionsOf(tx, user.id);
+        await note(tx, by, { action: 'update user', id });
         return changeUser(tx, id, { ...checked, ...(passwordHash !== undefined && { passwordHash }) });
       };
       return withoutHash(await namingConflicts(() => store.transaction(work)));
     },
-    async deleteUser(id) {
+    async deleteUser(id, by) {
       return store.transaction(async (tx) => {
         const user = await findForChange(tx, id, true);
         await removeUser(tx, id);
+        await note(tx, by, { action: 'delete user', id });
         return withoutHash(user);
       });
     },
   };
+}
+
+async function note(tx: Transaction, by: Actor | undefined, { action, id }: { action: string; id: number }) {
+  if (by) await insertAudit(tx, { ...by, action, subject: `user/${id}` });
 }
 
 /** Locks and answers the user; `conflict` when the change would take away the last administrator. */

@@ -5,6 +5,14 @@ const alwaysRefused = new BlockList();
 alwaysRefused.addSubnet('169.254.0.0', 16, 'ipv4');
 alwaysRefused.addSubnet('fe80::', 10, 'ipv6');
 alwaysRefused.addAddress('fd00:ec2::254', 'ipv6');
+alwaysRefused.addAddress('fd20:ce::254', 'ipv6');
+alwaysRefused.addAddress('100.100.100.200', 'ipv4');
+alwaysRefused.addAddress('168.63.129.16', 'ipv4');
+alwaysRefused.addAddress('192.0.0.192', 'ipv4');
+/** No machine of anybody: groups, and the address of all. */
+alwaysRefused.addSubnet('224.0.0.0', 4, 'ipv4');
+alwaysRefused.addAddress('255.255.255.255', 'ipv4');
+alwaysRefused.addSubnet('ff00::', 8, 'ipv6');
 
 /** This machine itself. */
 const local = new BlockList();
@@ -35,8 +43,10 @@ function embeddedIpv4(address: string): readonly string[] {
   const found: string[] = [];
   const [g0 = 0, g1 = 0, g2 = 0, , , g5 = 0, g6 = 0, g7 = 0] = groups;
   const isMapped = isZero(0, 5) && (g5 === 0xffff || g5 === 0);
-  const isNat64 = g0 === 0x64 && g1 === 0xff9b && isZero(2, 6);
-  if ((isMapped && (g6 !== 0 || g7 > 1)) || isNat64) found.push(toIpv4(g6, g7));
+  // `64:ff9b:1::/48` is for the own network's translation, `::ffff:0:0:0/96` for the stateless one.
+  const isNat64 = g0 === 0x64 && g1 === 0xff9b && (isZero(2, 6) || groups[2] === 1);
+  const isTranslated = isZero(0, 4) && groups[4] === 0xffff && g5 === 0;
+  if (isTranslated || (isMapped && (g6 !== 0 || g7 > 1)) || isNat64) found.push(toIpv4(g6, g7));
   if (g0 === 0x2002) found.push(toIpv4(g1, g2));
   return found;
 }

@@ -46,6 +46,18 @@ export async function insertSession(tx: Queryable, session: { id: string; userId
     .execute();
 }
 
+/** Keeps the newest `most` sessions of the user. */
+export async function removeOldestSessions(tx: Queryable, userId: number, most: number): Promise<void> {
+  const oldest = tx
+    .selectFrom('sessions')
+    .select('id')
+    .where('user_id', '=', userId)
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .offset(most);
+  await tx.deleteFrom('sessions').where('id', 'in', oldest).execute();
+}
+
 export async function prolongSession(db: Queryable, id: string): Promise<void> {
   await db
     .updateTable('sessions')

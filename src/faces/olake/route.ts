@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import type { Static, TSchema } from 'typebox';
-import type { Access, Principal, Role } from '../../access/index.ts';
+import type { Access, Actor, Principal, Role } from '../../access/index.ts';
 import type { Config } from '../../config.ts';
 import { Failure } from '../../errors.ts';
 import { requireRole, type Guard } from '../../http/index.ts';
@@ -36,6 +36,8 @@ export interface Call<Body> {
   paging(): Paging;
   form(): JsonForm | undefined;
   principal(): Principal;
+  /** Who asks, for the audit; nobody on open routes. */
+  actor(): Actor;
   /** The project of the path, with who asks. */
   scope(): Scope;
 }
@@ -147,6 +149,7 @@ function callOf(request: FastifyRequest, reply: FastifyReply): Call<never> {
     id: (name = 'id') => readId(param(name), name),
     paging: () => pagingOf(query),
     form: () => formOf(query('form')),
+    actor: () => ({ principal: request.principal, face: 'olake', requestId: request.id }),
     scope() {
       const project = param('projectid');
       checkProject(project);

@@ -31,9 +31,9 @@ function signInRoutes({ access, guard, config }: FaceRooms): Route[] {
       role: 'open',
       summary: 'Create an account for oneself, where the operator allows it',
       body: SignupBody,
-      async handle({ body }) {
+      async handle({ body, actor }) {
         const { email, username, password } = body;
-        const user = await access.signUp({ email, username, password });
+        const user = await access.signUp({ email, username, password }, actor());
         return { message: 'user registered successfully', data: { email: user.email, username: user.username } };
       },
     }),

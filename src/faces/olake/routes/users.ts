@@ -23,9 +23,9 @@ export function userRoutes({ access }: FaceRooms): Route[] {
       role: 'admin',
       summary: 'Create a user',
       body: NewUserBody,
-      async handle({ body }) {
+      async handle({ body, actor }) {
         const { username, email, password, role } = body;
-        const user = await access.createUser({ username, email, password, role: roleOf(role) });
+        const user = await access.createUser({ username, email, password, role: roleOf(role) }, actor());
         return { message: 'user created successfully', data: showUser(user) };
       },
     }),
@@ -37,12 +37,13 @@ export function userRoutes({ access }: FaceRooms): Route[] {
       body: UserChangeBody,
       async handle(call) {
         const { username, email, password, role } = call.body;
-        const user = await access.updateUser(call.id(), {
+        const change = {
           ...(username !== undefined && { username }),
           ...(email !== undefined && { email }),
           ...(password !== undefined && { password }),
           ...(role !== undefined && { role: roleOf(role) }),
-        });
+        };
+        const user = await access.updateUser(call.id(), change, call.actor());
         return { message: 'user updated successfully', data: showUser(user) };
       },
     }),
@@ -52,7 +53,7 @@ export function userRoutes({ access }: FaceRooms): Route[] {
       role: 'admin',
       summary: 'Delete a user; its sessions and tokens end at once',
       async handle(call) {
-        const { username } = await access.deleteUser(call.id());
+        const { username } = await access.deleteUser(call.id(), call.actor());
         return { message: 'user deleted successfully', data: { username } };
       },
     }),
