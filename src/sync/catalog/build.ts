@@ -1,6 +1,6 @@
 import type { DiscoveredStream, SourceColumn } from '../../connectors/kit/index.ts';
 import type { Catalog, CatalogStream, SelectedStream } from '../types.ts';
-import { ADDED_COLUMNS, destinationDatabase, reformat, uniqueNames } from './names.ts';
+import { ADDED_COLUMNS, byNamespace, destinationDatabase, reformat, uniqueNames } from './names.ts';
 import { catalogWord } from './words.ts';
 
 export interface CatalogNaming {
@@ -32,9 +32,12 @@ export function buildCatalog(
   defaults: StreamDefaults = { normalization: true, appendMode: false },
 ): Catalog {
   const streams = discovered.map((stream) => describeStream(stream, naming, defaults));
-  const selected: Record<string, SelectedStream[]> = {};
-  for (const entry of streams) (selected[entry.stream.namespace] ??= []).push(selectStream(entry));
-  return { selected_streams: selected, streams };
+  return { selected_streams: selectAll(streams), streams };
+}
+
+/** Every stream, selected with its own defaults. */
+export function selectAll(streams: readonly CatalogStream[]): Catalog['selected_streams'] {
+  return byNamespace(streams.map((entry) => [entry.stream.namespace, selectStream(entry)] as const));
 }
 
 /** A selection of the stream with its own defaults and all of its columns. */

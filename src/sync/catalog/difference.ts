@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Catalog, CatalogStream, SelectedStream } from '../types.ts';
-import { streamId } from './names.ts';
+import { byNamespace, streamId } from './names.ts';
 
 interface Picked {
   readonly namespace: string;
@@ -14,16 +14,16 @@ interface Picked {
  */
 export function differCatalogs(stored: Catalog, next: Catalog): Catalog {
   const before = pick(stored);
-  const selected: Record<string, SelectedStream[]> = {};
+  const selected: (readonly [string, SelectedStream])[] = [];
   const streams: CatalogStream[] = [];
   for (const [id, now] of pick(next)) {
     const old = before.get(id);
     if (old && isDeepStrictEqual(shapeOf(old), shapeOf(now))) continue;
     const { namespace, selection, entry } = old ?? now;
-    (selected[namespace] ??= []).push(selection);
+    selected.push([namespace, selection]);
     streams.push(entry);
   }
-  return { selected_streams: selected, streams };
+  return { selected_streams: byNamespace(selected), streams };
 }
 
 /** Ids of the streams that take part in a sync of the catalog. */

@@ -1,6 +1,6 @@
 import type { Catalog, CatalogStream, SelectedStream } from '../types.ts';
 import { sourceColumnNames } from './build.ts';
-import { streamId } from './names.ts';
+import { byNamespace, streamId } from './names.ts';
 
 /**
  * The catalog of a new discovery for a job that has one already: selections of streams that are still there survive,
@@ -11,15 +11,15 @@ export function mergeCatalog(fresh: Catalog, stored: Catalog): Catalog {
   const known = new Map(stored.streams.map((entry) => [streamId(entry.stream), entry]));
   const streams = fresh.streams.map((entry) => mergeStream(entry, known.get(streamId(entry.stream))));
   const present = new Map(streams.map((entry) => [streamId(entry.stream), entry]));
-  const selected: Record<string, SelectedStream[]> = {};
+  const selected: (readonly [string, SelectedStream])[] = [];
   for (const [namespace, entries] of Object.entries(stored.selected_streams)) {
     for (const entry of entries) {
       const id = streamId({ namespace, name: entry.stream_name });
       const now = present.get(id);
-      if (now) (selected[namespace] ??= []).push(mergeSelection(entry, now, known.get(id)));
+      if (now) selected.push([namespace, mergeSelection(entry, now, known.get(id))]);
     }
   }
-  return { selected_streams: selected, streams };
+  return { selected_streams: byNamespace(selected), streams };
 }
 
 function mergeStream(fresh: CatalogStream, stored: CatalogStream | undefined): CatalogStream {

@@ -31,5 +31,16 @@ export function streamId(stream: { readonly namespace: string; readonly name: st
   return stream.namespace === '' ? stream.name : `${stream.namespace}.${stream.name}`;
 }
 
+/** Groups by namespace, in order of appearance. A namespace may be called `__proto__` or `constructor`. */
+export function byNamespace<T>(pairs: Iterable<readonly [namespace: string, item: T]>): Record<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const [namespace, item] of pairs) {
+    const group = groups.get(namespace);
+    if (group) group.push(item);
+    else groups.set(namespace, [item]);
+  }
+  return Object.fromEntries(groups);
+}
+
 /** Columns that every synced table carries besides those of the source. */
 export const ADDED_COLUMNS = ['_olake_id', '_olake_timestamp', '_op_type'] as const;

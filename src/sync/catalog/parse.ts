@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts';
 import type { Catalog, CatalogStream, SelectedStream } from '../types.ts';
-import { selectStream } from './build.ts';
+import { selectAll } from './build.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -20,19 +20,15 @@ export function parseCatalog(value: unknown): Catalog {
 }
 
 function fromStreams(streams: readonly CatalogStream[]): Catalog {
-  const selected: Record<string, SelectedStream[]> = {};
-  for (const entry of streams) (selected[entry.stream.namespace] ??= []).push(selectStream(entry));
-  return { selected_streams: selected, streams };
+  return { selected_streams: selectAll(streams), streams };
 }
 
 function readSelections(selected: Json): Record<string, SelectedStream[]> {
-  const result: Record<string, SelectedStream[]> = {};
-  for (const [namespace, entries] of Object.entries(selected)) {
-    result[namespace] = listOf(entries, `selected_streams.${namespace}`).map((entry, index) =>
-      readSelection(entry, `selected_streams.${namespace}[${index}]`),
-    );
-  }
-  return result;
+  const lists = Object.entries(selected).map(([namespace, entries]) => {
+    const place = `selected_streams.${namespace}`;
+    return [namespace, listOf(entries, place).map((entry, index) => readSelection(entry, `${place}[${index}]`))];
+  });
+  return Object.fromEntries(lists) as Record<string, SelectedStream[]>;
 }
 
 function readSelection(entry: unknown, place: string): SelectedStream {

@@ -20,8 +20,9 @@ export interface Meter {
 
 export function createMeter(world: World): Meter {
   const begin = world.elapsed();
-  const streams: Record<string, Writable<StreamProgress>> = {};
-  const reconciliation: Record<string, Reconciliation> = {};
+  // Without a prototype: a stream may be called `__proto__`.
+  const streams = Object.create(null) as Record<string, Writable<StreamProgress>>;
+  const reconciliation = Object.create(null) as Record<string, Reconciliation>;
   let records = 0;
   let bytesRead = 0;
   let readers = 0;
