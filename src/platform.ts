@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { CompiledQuery } from 'kysely';
 import { createAccess, type OpenAccess } from './access/index.ts';
 import { isLoopback, type Config } from './config.ts';
@@ -24,6 +25,7 @@ import {
   createSyncComponent,
   jobIdOf,
   loadState,
+  removeOldRunFolders,
   saveState,
   type Sync,
 } from './sync/index.ts';
@@ -64,6 +66,7 @@ export async function createPlatform(
   { role = 'serve' }: PlatformOptions = {},
 ): Promise<Platform> {
   const observe = createObserve(config);
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   // The database takes longest to come up: the modules of the other rooms load meanwhile.
   const web =
     role === 'worker' ? undefined : Promise.all([import('./http/index.ts'), import('./faces/olake/index.ts')]);
@@ -75,7 +78,8 @@ export async function createPlatform(
     const rooms = await openRooms({ config, world, observe, store });
     const loaded = await web;
     const server = loaded && (await openServer({ ...rooms, config, world, observe, store }, loaded));
-    return { ...rooms, store, observe, server, ...startAndClose({ ...rooms, store, server }, role) };
+    const parts = { ...rooms, store, server, dataDir: config.dataDir, log: observe.log };
+    return { ...rooms, store, observe, server, ...startAndClose(parts, role) };
   } catch (error) {
     await store.close();
     throw error;
@@ -146,16 +150,30 @@ async function openServer(rooms: Base & Rooms, [http, olake]: WebModules): Promi
   });
 }
 
-type Running = Rooms & { readonly store: Store; readonly server: Server | undefined };
+type Running = Rooms & {
+  readonly store: Store;
+  readonly server: Server | undefined;
+  readonly dataDir: string;
+  readonly log: Observe['log'];
+};
 
 function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'start' | 'close'> {
   let worker: Worker | undefined;
   let ticking: { stop(): Promise<void> } | undefined;
   let closing: Promise<void> | undefined;
-  const purgeOnce = (): void => void parts.access.purge().catch(() => undefined);
-  const purge = setInterval(purgeOnce, PURGE_MS).unref();
+  const purgeOnce = async (): Promise<void> => {
+    await parts.access.purge();
+    await removeOldRunFolders(parts.store.db, parts.dataDir);
+  };
+  let purged: Promise<void> | undefined;
+  const purging = (): Promise<void> =>
+    (purged = purgeOnce().catch((error: unknown) => {
+      parts.log.warn({ error: String(error) }, 'what is past its time could not be removed; trying again in an hour');
+    }));
+  const purge = setInterval(() => void purging(), PURGE_MS).unref();
   const close = async (graceMs: number): Promise<void> => {
     clearInterval(purge);
+    await purged;
     await ticking?.stop();
     await Promise.all([parts.server?.close(), worker?.stop(graceMs)]);
     await parts.engine.close();
@@ -165,7 +183,7 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
     async start() {
       const url = await parts.server?.listen();
       // A server that is restarted more often than it purges would never do so else.
-      purgeOnce();
+      void purging();
       if (role !== 'api') {
         worker = await parts.engine.startWorker();
         ticking = parts.scheduler.start();

@@ -37,7 +37,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
 }
 
 async function makeKey(path: string, world: World): Promise<Buffer> {
-  await mkdir(join(path, '..'), { recursive: true });
+  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.${world.random(4).toString('hex')}`;
   const file = await open(draft, 'wx', 0o600);
   try {

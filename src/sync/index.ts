@@ -1,4 +1,4 @@
-export { createClearComponent, createSyncComponent } from './attempt/index.ts';
+export { createClearComponent, createSyncComponent, removeOldRunFolders } from './attempt/index.ts';
 export type { JobState, ProbePorts, SyncPorts } from './attempt/index.ts';
 export { createProber } from './probe/index.ts';
 export { describeStats, runConnectorCommand } from './command.ts';

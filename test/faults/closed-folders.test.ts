@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -50,6 +50,35 @@ async function trial(kind: 'source' | 'destination', type: string, config: objec
 function ownSocket(): string {
   return decodeURIComponent(new URL(platform.store.url).hostname);
 }
+
+describe('what is past its time', () => {
+  it('goes at the start already, not only an hour later', async () => {
+    const own = join(folder, 'restarted');
+    const config = readConfig({
+      PENSTOCK_PORT: '0',
+      PENSTOCK_LOG_LEVEL: 'silent',
+      PENSTOCK_DATA_DIR: own,
+      PENSTOCK_DATABASE_URL: platform.store.url,
+      PENSTOCK_SECRET_KEY: (await readFile(join(dataDir, 'secret.key'), 'utf8')).trim(),
+    });
+    await mkdir(join(own, 'runs', 'r_GONE'), { recursive: true });
+    const { rows } = await platform.store.pool.query<{ id: number }>('select id from users limit 1');
+    const expired = `insert into sessions (id, user_id, expires_at) values ('expired', $1, now() - interval '1 day')`;
+    await platform.store.pool.query(expired, [rows[0]!.id]);
+    const second = await createPlatform(config, createWorld(), { role: 'api' });
+    await second.start();
+    await second.close();
+    assert.deepEqual(await readdir(join(own, 'runs')), []);
+    const left = await platform.store.pool.query(`select 1 from sessions where id = 'expired'`);
+    assert.equal(left.rows.length, 0);
+  });
+
+  it('is in a folder that nobody else may read', async () => {
+    assert.equal((await stat(dataDir)).mode & 0o007, 0);
+    assert.equal((await stat(join(dataDir, 'secret.key'))).mode & 0o077, 0);
+    assert.equal((await stat(ownSocket())).mode & 0o077, 0);
+  });
+});
 
 describe('the own database of the server', () => {
   const source = (host: string) => ({

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { findDestination, findSource } from '../../connectors/index.ts';
 import type { Attempt, AttemptResult, Component } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
@@ -12,6 +11,7 @@ import { runInChild } from './host.ts';
 import type { AttemptHost } from './host.ts';
 import { answerFromCatalog } from './io.ts';
 import type { SyncPorts } from './ports.ts';
+import { runFolderOf } from './run-folders.ts';
 import type { ClearWork, OpenConnection, Question, SyncResult, SyncWork } from './work.ts';
 
 /** The component that replicates: `penstock.sync`. */
@@ -40,7 +40,7 @@ async function executeSync(ports: SyncPorts, attempt: Attempt): Promise<AttemptR
     source,
     destination,
     state: writeState(state),
-    runFolder: join(ports.config.dataDir, 'runs', attempt.run.id),
+    runFolder: runFolderOf(ports.config.dataDir, attempt.run.id),
   };
   const { warnings, progress } = await runInChild<SyncResult>(work, hostOf(ports, attempt));
   attempt.progress(progress);
