@@ -94,6 +94,16 @@ test('a load that was interrupted and no longer adds up is read again from the s
   });
 });
 
+test('rows that changed between two attempts of a full refresh are read again, though the count still adds up', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    await job.attempt({ run: 'one', stopAt: 'sync.state-saved:2' });
+    await source.run('update orders set name = name || $$ (changed)$$ where id = 1');
+    const resumed = await job.attempt({ run: 'one' });
+    assert.ok(texts(resumed).some((line) => line.includes('loaded again')));
+    assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+  });
+});
+
 test('a cancelled run leaves the old content and ends with the reason of the cancellation', async () => {
   await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
     await job.attempt();

@@ -12,6 +12,8 @@ export interface ChunkScope {
   readonly condition: string | undefined;
 }
 
+type ChunkPlan = Omit<LoadPlan, 'changeMark'>;
+
 interface LoadOptions {
   readonly targetBytes: number;
   readonly serverVersion: number;
@@ -32,7 +34,7 @@ interface Leaf {
  * foreign tables and servers before 14 (where a page range is no index) are one chunk. The last chunk of a table is
  * open-ended, so that under one snapshot every row is in exactly one chunk.
  */
-export async function planChunks(query: Query, relation: Relation, options: LoadOptions): Promise<LoadPlan> {
+export async function planChunks(query: Query, relation: Relation, options: LoadOptions): Promise<ChunkPlan> {
   const leaves = await readLeaves(query, relation);
   const rows = leaves.reduce((sum, leaf) => sum + leaf.rows, 0);
   const bytes = leaves.reduce((sum, leaf) => sum + leaf.bytes, 0);
@@ -43,7 +45,7 @@ export async function planChunks(query: Query, relation: Relation, options: Load
     const chunks = await planKeyRanges(query, relation, { column: split, pieces, rows });
     return { chunks, estimatedRows: rows, generation: `key ${split} ${files}` };
   }
-  const whole: LoadPlan = { chunks: [{ min: null, max: null }], estimatedRows: rows, generation: `whole ${files}` };
+  const whole: ChunkPlan = { chunks: [{ min: null, max: null }], estimatedRows: rows, generation: `whole ${files}` };
   if (relation.kind === 'v' || relation.kind === 'f' || options.serverVersion < 140_000) return whole;
   if (relation.kind !== 'p') {
     const [leaf] = leaves;

@@ -11,6 +11,7 @@ import type { Connection } from './connect.ts';
 import { largestValues } from './cursors.ts';
 import { discoverStreams } from './discover.ts';
 import { fetchRows } from './fetch.ts';
+import { isUnchangedSince, readChangeMark } from './change-mark.ts';
 import { planChunks, scopeOf } from './load.ts';
 import { createReaders } from './readers.ts';
 import {
@@ -36,9 +37,15 @@ export function createSession(config: PostgresConfig, context: ConnectorContext)
       await readers.holdSnapshot(signal);
       return readers.use(signal, async ({ query, serverVersion }) => {
         const relation = await findRelation(query, stream);
-        return planChunks(query, relation, { targetBytes, serverVersion, chunkColumn: stream.chunkColumn });
+        const options = { targetBytes, serverVersion, chunkColumn: stream.chunkColumn };
+        const plan = await planChunks(query, relation, options);
+        return { ...plan, changeMark: await readChangeMark(query, relation) };
       });
     },
+    isUnchangedSince: (stream, mark) =>
+      readers.use(context.signal, async ({ query }) =>
+        isUnchangedSince(query, await findRelation(query, stream), mark),
+      ),
     readChunk: (stream, work) =>
       readers.use(work.signal, (connection) => readChunk(connection, stream, { ...work, ...reading })),
     maxCursor: (stream, cursor) =>

@@ -39,14 +39,13 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   return { sourceRows, tableRows: ended, leftOut: load.quarantined, exact };
 }
 
-/**
- * The unfinished load, if it can go on. Rows that moved since must not appear twice: visible chunks go on by upsert, a
- * staged load starts again.
- */
+/** The unfinished load, if it can go on. A staged one must show one state of the source. */
 async function continueLoad(work: StreamWork, plan: LoadPlan): Promise<LoadProgress | undefined> {
   const load = continuable(work, work.ledger.last, plan);
-  if (!load || work.stream.appendMode || (await isStillTrue(work, load))) return load;
-  return load.effect === 'stage' ? undefined : { ...load, effect: 'upsert' };
+  if (!load || work.stream.appendMode) return load;
+  if (load.effect === 'stage') return (await isStillTrue(work, load)) ? load : undefined;
+  // A row may have moved from a chunk that was read into one that was not: only its later version may stay.
+  return { ...load, effect: 'upsert' };
 }
 
 /** One more commit says that the load is complete; for a staged one it is the commit that shows the rows. */
