@@ -1,7 +1,7 @@
 export { buildCatalog, defaultsOf, selectStream, sourceColumnNames } from './build.ts';
 export type { CatalogNaming, StreamDefaults } from './build.ts';
 export { differCatalogs, selectedIds } from './difference.ts';
-export { readFilter } from './filter.ts';
+export { readFilter, withTextFilters } from './filter.ts';
 export { mergeCatalog } from './merge.ts';
 export { ADDED_COLUMNS, destinationDatabase, reformat, streamId, uniqueNames, writtenDatabase } from './names.ts';
 export { parseCatalog } from './parse.ts';

@@ -1,6 +1,7 @@
 import { Failure } from '../../errors.ts';
 import type { Catalog, CatalogStream, SelectedStream } from '../types.ts';
 import { selectAll } from './build.ts';
+import { parseExactly } from './exact.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -71,7 +72,7 @@ function readStream(entry: unknown, place: string): CatalogStream {
 
 function parseText(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch {
     throw refused('streams_config', 'give JSON');
   }

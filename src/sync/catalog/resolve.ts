@@ -166,7 +166,14 @@ function nameColumns({ selection, entry }: Chosen, columns: readonly SourceColum
   return stored.map((name) => name ?? names.shift()!);
 }
 
+/** Longer than any of use; the patterns that read it take a time that grows faster than its length. */
+const LONGEST_PARTITION = 1000;
+
 function partitionColumns(id: string, pattern: string | undefined, discovered: DiscoveredStream): string[] {
+  if (pattern !== undefined && (typeof pattern !== 'string' || pattern.length > LONGEST_PARTITION)) {
+    const message = `stream ${id}: partition_regex must be a text of at most ${LONGEST_PARTITION} characters`;
+    throw new Failure('bad_request', message);
+  }
   const words = [...partitionWords(pattern)].filter((word) => word !== 'now()' && !isAdded(word));
   for (const word of words) demandColumn(id, discovered, word);
   return words;

@@ -1,9 +1,7 @@
 import { Failure } from '../../errors.ts';
 import type { StateFile, StreamState } from '../types.ts';
+import { parseExactly, rawNumber } from './exact.ts';
 import { streamId } from './names.ts';
-
-type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
-const exactJson = JSON as unknown as { parse(text: string, reviver: Reviver): unknown; rawJSON(text: string): unknown };
 
 export const STATE_VERSION = 7;
 
@@ -11,10 +9,7 @@ export const STATE_VERSION = 7;
 export function parseState(text: string): StateFile {
   let value: unknown;
   try {
-    value = exactJson.parse(text, function keep(_key, inner, { source }) {
-      if (typeof inner !== 'number' || source === undefined || String(inner) === source) return inner;
-      return exactJson.rawJSON(source);
-    });
+    value = parseExactly(text);
   } catch {
     throw refused('give JSON');
   }
@@ -66,7 +61,7 @@ export function streamStateOf(state: StateFile, id: string): StreamState | undef
  */
 export function stateValue(text: string | null, kind: string): unknown {
   if (text === null) return null;
-  if ((kind === 'int' || kind === 'long') && /^-?\d+$/.test(text)) return exactJson.rawJSON(text);
+  if ((kind === 'int' || kind === 'long') && /^-?\d+$/.test(text)) return rawNumber(text);
   const time = kind === 'timestamp' ? /^(.{19})(?:\.(\d{1,9}))?Z$/.exec(text) : null;
   return time ? `${time[1]}.${(time[2] ?? '').padEnd(9, '0')}Z` : text;
 }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DiscoveredStream } from '../../connectors/kit/index.ts';
 import { buildCatalog, differCatalogs, mergeCatalog } from './index.ts';
+import { readFilter } from './filter.ts';
 import { parseCatalog } from './parse.ts';
+import { resolveStream } from './resolve.ts';
 
 const NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
 
@@ -35,4 +37,48 @@ test('schemas, tables and columns with the names of built-in properties are name
   assert.equal(differCatalogs(none, catalog).streams.length, found.length);
   assert.equal(differCatalogs(catalog, again).streams.length, 0);
   assert.equal(({} as { rows?: unknown }).rows, undefined);
+});
+
+test('a filter is read in a time that grows with its length only', () => {
+  const blanks = ' '.repeat(2_000_000);
+  const begin = performance.now();
+  for (const filter of [
+    blanks,
+    `a${blanks}`,
+    `a =${blanks}`,
+    `a${blanks}= 1`,
+    `${'a '.repeat(500_000)}and`,
+    `"${blanks}`,
+  ]) {
+    try {
+      readFilter({ stream_name: 's', filter });
+    } catch (error) {
+      assert.match((error as Error).message, /^(cannot read the filter|a filter has)/);
+    }
+  }
+  // What grows with the square would take hours.
+  assert.ok(performance.now() - begin < 20_000);
+  assert.deepEqual(readFilter({ stream_name: 's', filter: ` "a b"  >=  "x > y"  AND c!=null ` }), {
+    combine: 'and',
+    conditions: [
+      { column: 'a b', operator: '>=', value: 'x > y' },
+      { column: 'c', operator: '!=', value: null },
+    ],
+  });
+});
+
+test('options of a wrong type or size are refused by a sentence that names the stream or the option', () => {
+  const [stream] = found;
+  const catalog = buildCatalog(found, { prefix: '', database: 'd' });
+  const [entry] = catalog.streams;
+  const [selection] = Object.values(catalog.selected_streams)[0]!;
+  const resolve = (change: object) => () =>
+    resolveStream({ selection: { ...selection!, ...change }, entry: entry! }, stream!);
+  assert.doesNotThrow(resolve({}));
+  for (const wrong of [7, `{${' '.repeat(100_000)}`, { length: 1 }]) {
+    assert.throws(resolve({ partition_regex: wrong }), { kind: 'bad_request', message: /partition_regex/ });
+  }
+  for (const wrong of [7, true, {}, []]) {
+    assert.throws(resolve({ filter: wrong }), { kind: 'bad_request', message: /filter/ });
+  }
 });
