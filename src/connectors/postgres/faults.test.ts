@@ -213,7 +213,7 @@ describe('memory', () => {
     // Seventy megabytes are to be had; two batches, the inbox and what grew on the way stay far below.
     await until(`select pg_sleep(0.3) is not null`);
     assert.equal(given, 1);
-    assert.ok(process.memoryUsage().arrayBuffers - before < 32 * MEGABYTE);
+    assert.ok(process.memoryUsage().arrayBuffers - atStart < 32 * MEGABYTE);
     const release = setInterval(() => free?.(), 1);
     await reading;
     clearInterval(release);
