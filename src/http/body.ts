@@ -12,11 +12,12 @@ type Payload = FastifyRequest['raw'];
 /**
  * Makes JSON the only language of bodies in this context. A body is valid UTF-8, at most `limitBytes` long, at most 100
  * levels deep and free of NUL characters, which the database cannot hold; `__proto__` keys are dropped. A GET that
- * announces a type but has no body is no error, whatever the type.
+ * announces a type but has no body is no error, whatever the type. With `keepsNumbers`, one that a double cannot hold
+ * is a raw JSON value, which is written as it was sent.
  */
 export function addBodyParsers(
   app: FastifyInstance,
-  options: { readonly limitBytes: number; readonly anyTypeIsJson: boolean },
+  options: { readonly limitBytes: number; readonly anyTypeIsJson: boolean; readonly keepsNumbers?: boolean },
 ): void {
   const parseJson = app.getDefaultJsonParser('remove', 'remove');
   const readJson: FastifyContentTypeParser = (request, payload, done) => {
@@ -25,9 +26,10 @@ export function addBodyParsers(
     collect({ request, payload, limitBytes }, (error, bytes) => {
       const problem = error ?? findProblem(bytes!);
       if (problem) return done(problem);
-      parseJson(request, bytes!.toString(), (broken, value) => {
+      const text = bytes!.toString();
+      parseJson(request, text, (broken, value) => {
         if (broken) done(badBody(`is not valid JSON: ${broken.message}`));
-        else done(null, value);
+        else done(null, options.keepsNumbers && LONG_NUMBER.test(text) ? parseExactly(text) : value);
       });
     });
   };
@@ -40,6 +42,22 @@ export function addBodyParsers(
   app.addContentTypeParser('application/json', readJson);
   app.addContentTypeParser(/^application\/[\w.-]+\+json/i, readJson);
   app.addContentTypeParser('*', options.anyTypeIsJson ? readJson : refuse);
+}
+
+/** Numbers that a double may not hold: many digits, or a large exponent. */
+const LONG_NUMBER = /[\d.]{16}|\d[eE]\+?\d{2}/;
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
+const exactJson = JSON as unknown as { parse(text: string, reviver: Reviver): unknown; rawJSON(text: string): unknown };
+
+/** As the usual parser, which has found no fault in the text before. */
+function parseExactly(text: string): unknown {
+  return exactJson.parse(text, (key, value, { source }) => {
+    if (key === '__proto__') return undefined;
+    if (key === 'constructor' && Object.hasOwn(Object(value), 'prototype')) return undefined;
+    if (typeof value !== 'number' || source === undefined) return value;
+    return Number.isSafeInteger(value) || String(value) === source ? value : exactJson.rawJSON(source);
+  });
 }
 
 function hasBody({ headers }: FastifyRequest): boolean {

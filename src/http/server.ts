@@ -121,7 +121,10 @@ function createApp({ config, faces, observe, world }: ServerOptions): FastifyIns
 /** Gives a face its own context: its parsers and hooks end at its border. */
 async function registerFace(app: FastifyInstance, face: Face, limitBytes: number): Promise<void> {
   await app.register(async (scope) => {
-    if (face.readsAnyTypeAsJson) addBodyParsers(scope, { limitBytes, anyTypeIsJson: true });
+    if (face.readsAnyTypeAsJson || face.keepsNumbers) {
+      const { readsAnyTypeAsJson: anyTypeIsJson = false, keepsNumbers = false } = face;
+      addBodyParsers(scope, { limitBytes, anyTypeIsJson, keepsNumbers });
+    }
     await face.register(scope);
   });
 }

@@ -22,6 +22,8 @@ export interface Face {
   readonly prefixes: readonly string[];
   /** Reads a body of any (or no) content type as JSON; else other types than JSON are `unsupported_media`. */
   readonly readsAnyTypeAsJson?: boolean;
+  /** Numbers of bodies that a double cannot hold come as raw JSON values, and so go out again as they were sent. */
+  readonly keepsNumbers?: boolean;
   /** Adds routes, parsers and hooks inside the face's own encapsulation context. */
   register(app: FastifyInstance): void | Promise<void>;
   /** The answer for a failure, in the face's form. Called for every error, also 404, 405, 413 and parse errors. */

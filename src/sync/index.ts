@@ -7,7 +7,6 @@ export { createSync } from './room.ts';
 export type { Sync, SyncRooms } from './room.ts';
 export { checkProject } from './definitions/checks.ts';
 export { showForm } from './definitions/form.ts';
-export { parseJson } from './definitions/json.ts';
 export { createRunObservers } from './definitions/observer.ts';
 export { jobIdOf, jobKey } from './definitions/run-plans.ts';
 export { loadState, saveState } from './definitions/state.ts';

@@ -6,7 +6,7 @@ import { platformRoutes } from './routes/platform.ts';
 import { projectRoutes } from './routes/project.ts';
 import { runRoutes } from './routes/runs.ts';
 import { sessionRoutes } from './routes/sessions.ts';
-import { addStateRoutes, differenceRoute } from './routes/state.ts';
+import { differenceRoute, stateRoutes } from './routes/state.ts';
 import { discoverRoute, trialRoutes } from './routes/trials.ts';
 import { userRoutes } from './routes/users.ts';
 import { replyTo } from './translate.ts';
@@ -25,6 +25,7 @@ export function createOlakeFace(rooms: OlakeRooms): Face {
     ...jobRoutes(all),
     ...runRoutes(all),
     differenceRoute(all),
+    ...stateRoutes(all),
     ...projectRoutes(all),
     ...platformRoutes(all),
   ];
@@ -34,9 +35,9 @@ export function createOlakeFace(rooms: OlakeRooms): Face {
     version: rooms.version,
     prefixes: ['/login', '/signup', '/logout', '/auth', '/telemetry-id', '/api', '/internal'],
     readsAnyTypeAsJson: true,
+    keepsNumbers: true,
     register(app) {
       addRoutes(app, routes, all.guard);
-      addStateRoutes(app, all);
     },
     errorReply: replyTo,
   };

@@ -140,15 +140,24 @@ export function showStats(progress: Partial<SyncProgress> | null): Record<string
     'Estimated Remaining Time': remainingText(progress, speed),
     'Memory Usage Bytes': progress.memoryBytes ?? 0,
     'CPU Utilization': `${(progress.cpuPercent ?? 0).toFixed(2)}%`,
-    Streams: progress.streams ?? {},
+    Streams: Object.fromEntries(Object.entries(progress.streams ?? {}).map(([id, stream]) => [id, showCounts(stream)])),
     Reconciliation: progress.reconciliation ?? {},
   };
 }
 
+function showCounts({ estimatedRows: _, ...counts }: SyncProgress['streams'][string]) {
+  return counts;
+}
+
 function remainingText(progress: Partial<SyncProgress>, speed: number): string {
   const streams = Object.values(progress.streams ?? {});
-  const left = streams.reduce((sum, stream) => sum + Math.max(0, stream.estimatedRows - stream.rows), 0);
+  const left = streams.reduce((sum, stream) => sum + rowsLeft(stream), 0);
   return speed > 0 ? `${Math.ceil(left / speed)} s` : 'Not Determined';
+}
+
+/** An estimate may be wrong: a stream whose chunks are all done has nothing left. */
+function rowsLeft({ chunks_total: total, chunks_done: done, estimatedRows, rows }: SyncProgress['streams'][string]) {
+  return total > 0 && done === total ? 0 : Math.max(0, estimatedRows - rows);
 }
 
 /** A page of a log; the same lines under the seed's word and the original's. */

@@ -16,6 +16,7 @@ import {
   differCatalogs,
   mergeCatalog,
   parseCatalog,
+  withTextFilters,
   parseState,
   selectedIds,
   streamId,
@@ -128,7 +129,7 @@ async function sync(args: CommandArguments, io: CommandIo): Promise<number> {
   const home = need(args.config, '--config');
   const source = await sourceOf(args);
   const destination = await destinationOf(need(args.destination, '--destination'));
-  const catalog = parseCatalog(readJson(need(args.streams, '--catalog')));
+  const catalog = withTextFilters(parseCatalog(readText(need(args.streams, '--catalog'))));
   let state = parseState(args.state === undefined ? '{}' : readText(args.state));
   const statePath = args.state ?? beside(home, 'state.json');
   const { world, config } = io;

@@ -1,5 +1,6 @@
 import type { RunPlan, StartResult } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
+import { withTextFilters } from '../catalog/filter.ts';
 import { parseCatalog } from '../catalog/parse.ts';
 import type { AdvancedSettings, Catalog, ConnectionSettings, SyncSnapshot } from '../types.ts';
 import { parseJson } from './json.ts';
@@ -55,7 +56,7 @@ async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
     jobName: row.name,
     source: await settingsOf(tx, { project: row.project, kind: 'source', id: Number(row.source_id) }),
     destination: await settingsOf(tx, { project: row.project, kind: 'destination', id: Number(row.destination_id) }),
-    catalog,
+    catalog: withTextFilters(catalog),
     advanced,
     ...(clearStreams && { clearStreams }),
   };

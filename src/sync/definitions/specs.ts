@@ -26,8 +26,9 @@ export function createSpecs(rooms: Pick<DefinitionRooms, 'connectors'>): Specs {
       const connector = connectorOf(rooms.connectors, kind, type);
       const known = connector.kind === 'destination' ? connector.catalogs : [];
       const word = (catalog ?? '').trim().toLowerCase();
-      if (word !== '' && ![...known, ...CATALOGS].includes(word)) {
-        throw new Failure('bad_request', `catalog is not known; known: ${[...known, ...CATALOGS].join(', ')}`);
+      const words = [...new Set([...known, ...CATALOGS])];
+      if (word !== '' && !words.includes(word)) {
+        throw new Failure('bad_request', `catalog is not known; known: ${words.join(', ')}`);
       }
       const chosen = word || (known.length > 0 ? 'builtin' : '');
       const { jsonschema, uischema } =

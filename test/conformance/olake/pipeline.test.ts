@@ -66,6 +66,7 @@ interface Task {
   readonly id: string;
   readonly status: string;
   readonly records: number;
+  readonly stats: Readonly<Record<string, unknown>> & { readonly Streams: Readonly<Record<string, unknown>> };
   readonly job_type: string;
   readonly error?: string;
 }
@@ -128,6 +129,16 @@ describe('a real table through the API', () => {
 
       const first = await runToEnd(job, 'sync');
       assert.equal(first.records, 5000);
+      assert.equal(first.stats['Estimated Remaining Time'], '0 s');
+      assert.deepEqual(first.stats.Streams['public.orders'], {
+        rows: 5000,
+        inserted: 5000,
+        updated: 0,
+        deleted: 0,
+        quarantined: 0,
+        chunks_total: 1,
+        chunks_done: 1,
+      });
       const rows = await read(lake, 'orders');
       assert.equal(rows.length, 5000);
       assert.equal(new Set(rows.map((row) => row['id'])).size, 5000);

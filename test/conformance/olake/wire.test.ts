@@ -207,6 +207,28 @@ describe('what is kept', () => {
     );
   });
 
+  it('numbers of streams beyond 2^53 survive in both forms, and reach the run', async () => {
+    const big = '9223372036854775807';
+    const body = JSON.stringify(jobOf('exact streams', 'orders')).replace(
+      '"stream_name":"orders"',
+      `"stream_name":"orders","filter_config":{"logical_operator":"and","conditions":[{"column":"id","operator":"<","value":${big}}]}`,
+    );
+    const made = await send(rig.url, { method: 'POST', path: `${P}/jobs`, headers, text: body });
+    const { id } = dataOf<{ id: number }>(made);
+    assert.match(made.text, new RegExp(`"value":${big}[},]`));
+    for (const form of ['object', 'string']) {
+      const { text } = await call('GET', `${P}/jobs/${id}?form=${form}`);
+      assert.match(text.replaceAll('\\', ''), new RegExp(`"value":${big}[},]`), form);
+    }
+    await call('POST', `${P}/jobs/${id}/sync`);
+    const run = await waitForRun(id);
+    const { rows } = await rig.store.pool.query<{ value: string }>(
+      `select snapshot #>> '{catalog,selected_streams,public,0,filter_config,conditions,0}' as value from run where id = $1`,
+      [run.id],
+    );
+    assert.match(rows[0]!.value, new RegExp(`"value": ?"${big}"`));
+  });
+
   it('no secret is stored or shown in clear', async () => {
     const { rows } = await rig.store.pool.query<{ row: string }>('select c::text as row from connection c');
     assert.ok(rows.length > 0);
@@ -251,6 +273,18 @@ describe('runs', () => {
     assert.deepEqual([...files.keys()], ['logs/olake.log', 'state.json', 'stats.json']);
     assert.match(files.get('logs/olake.log')!, /"message":"chunk 5"/);
     assert.equal(JSON.parse(files.get('stats.json')!)['Synced Records'], 12);
+    assert.deepEqual(Object.keys(JSON.parse(files.get('stats.json')!)), [
+      'Writer Threads',
+      'Synced Records',
+      'Bytes Read',
+      'Speed',
+      'Seconds Elapsed',
+      'Estimated Remaining Time',
+      'Memory Usage Bytes',
+      'CPU Utilization',
+      'Streams',
+      'Reconciliation',
+    ]);
     assert.deepEqual(JSON.parse(files.get('state.json')!), {});
   });
 

@@ -1,7 +1,5 @@
-import type { FastifyInstance } from 'fastify';
-import { parseJson } from '../../../sync/index.ts';
 import { DifferenceBody, StateBody, StateFileBody } from '../contract.ts';
-import { addRoutes, route, type FaceRooms, type Route } from '../route.ts';
+import { route, type FaceRooms, type Route } from '../route.ts';
 
 const JOB = '/api/v1/project/:projectid/jobs/:id';
 
@@ -21,23 +19,8 @@ export function differenceRoute({ sync }: FaceRooms): Route {
   });
 }
 
-/** The state file of a job. Its bodies are parsed so that numbers beyond 2^53 come through unchanged. */
-export function addStateRoutes(app: FastifyInstance, rooms: FaceRooms): void {
-  void app.register(async (scope) => {
-    const bodyLimit = rooms.config.httpMaxBodyBytes;
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit }, (_request, text, done) => {
-      try {
-        done(null, text === '' ? undefined : parseJson(text as string, 'The request body'));
-      } catch (error) {
-        done(error as Error);
-      }
-    });
-    addRoutes(scope, stateRoutes(rooms), rooms.guard);
-  });
-}
-
-function stateRoutes({ sync }: FaceRooms): Route[] {
+/** The state file of a job; its numbers go in and out exactly. */
+export function stateRoutes({ sync }: FaceRooms): Route[] {
   return [
     route({
       methods: ['GET'],
