@@ -14,6 +14,7 @@ import {
 } from './tables/credentials.ts';
 import type { Access, Principal } from './types.ts';
 
+export const SESSION_SECONDS = 30 * 24 * 60 * 60;
 const SECRET_BYTES = 32;
 /** A program that signs in for every call must not fill the database. */
 const MOST_SESSIONS = 200;
@@ -55,8 +56,10 @@ export function createCredentials(room: {
   }
 
   async function use(found: CredentialRow): Promise<Principal> {
-    if (found.stale && found.sessionId !== null) await prolongSession(store.db, found.sessionId);
-    return { userId: found.userId, username: found.username, role: found.role, sessionId: found.sessionId };
+    const isProlonged = found.stale && found.sessionId !== null;
+    if (isProlonged) await prolongSession(store.db, found.sessionId);
+    const { userId, username, role, sessionId } = found;
+    return { userId, username, role, sessionId, ...(isProlonged && { prolongedSeconds: SESSION_SECONDS }) };
   }
 
   return {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Failure } from '../errors.ts';
 import type { Store } from '../store/index.ts';
-import type { Credentials } from './credentials.ts';
+import { SESSION_SECONDS, type Credentials } from './credentials.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserRow } from './rows.ts';
 import { countFailures, insertFailure, removeFailure, removeFailuresOf, removeOldFailures } from './tables/failures.ts';
@@ -11,7 +11,6 @@ import type { Access } from './types.ts';
 /** Failed sign-ins per address and user name in five minutes; one more is refused. */
 const MOST_FAILURES = 20;
 const LONGEST_PASSWORD = 1000;
-export const SESSION_SECONDS = 30 * 24 * 60 * 60;
 
 interface SignInRoom {
   readonly store: Store;

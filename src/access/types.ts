@@ -9,6 +9,8 @@ export interface Principal {
   readonly role: Role;
   /** Hash of the session that a session cookie or session-bound token belongs to. */
   readonly sessionId: string | null;
+  /** Seconds that a session cookie lives from now, when this request prolonged it: the browser has to be told. */
+  readonly prolongedSeconds?: number;
 }
 
 export interface User {

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access, Role } from '../access/index.ts';
 import type { Config } from '../config.ts';
 import { Failure } from '../errors.ts';
@@ -13,7 +13,7 @@ const RANKS: Readonly<Record<Role, number>> = { viewer: 0, editor: 1, admin: 2 }
 const MOST_REFUSALS = 600;
 const MOST_ADDRESSES = 10_000;
 
-type Hook = (request: FastifyRequest) => Promise<void>;
+type Hook = (request: FastifyRequest, reply?: FastifyReply) => Promise<void>;
 
 /** Finds out who makes a request. The two hooks belong on `onRequest`, before a body is read. */
 export interface Guard {
@@ -39,12 +39,20 @@ export function createGuard(options: {
   const { access, config } = options;
   const refusals = countPerMinute();
 
-  const identify: Hook = async (request) => {
+  const sessionCookie: Guard['sessionCookie'] = (request, value, maxAgeSeconds) =>
+    writeCookie({ name: SESSION_COOKIE, value, maxAgeSeconds, secure: isSecure(request, config) });
+
+  const identify: Hook = async (request, reply) => {
     const cookies = readCookies(request.headers.cookie, SESSION_COOKIE);
     const tokens = readTokens(request);
     if (cookies.length === 0 && tokens.length === 0) return;
     if (!isForeignWrite(request, config)) {
       request.principal = await access.authenticate({ cookies, tokens });
+      const seconds = request.principal?.prolongedSeconds;
+      // The browser forgets the cookie at the time that it was told, however long the session lives here.
+      if (reply && seconds !== undefined && cookies.length === 1) {
+        reply.header('set-cookie', sessionCookie(request, cookies[0]!, seconds));
+      }
       return;
     }
     request.principal = await access.authenticate({ cookies: [], tokens });
@@ -57,8 +65,8 @@ export function createGuard(options: {
 
   return {
     identify,
-    async authenticate(request) {
-      await identify(request);
+    async authenticate(request, reply) {
+      await identify(request, reply);
       if (request.principal !== null) return;
       if (refusals(clientAddress(request, config)) > MOST_REFUSALS) {
         throw new Failure('too_many_requests', 'Too many requests without a valid credential from this address.');
@@ -70,8 +78,7 @@ export function createGuard(options: {
       throw new Failure('forbidden', 'A page of another site may not do this with your browser.');
     },
     cookiesOf: (request) => readCookies(request.headers.cookie, SESSION_COOKIE),
-    sessionCookie: (request, value, maxAgeSeconds) =>
-      writeCookie({ name: SESSION_COOKIE, value, maxAgeSeconds, secure: isSecure(request, config) }),
+    sessionCookie,
   };
 }
 

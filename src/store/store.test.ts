@@ -104,11 +104,14 @@ for (const { name, ...options } of servers) {
     it('repeats a transaction until it does not collide any more', async () => {
       await store.pool.query('insert into counter values (1, 0)');
       let tries = 0;
+      let read = 0;
       const add = (): Promise<void> =>
         store.transaction(async (tx) => {
           tries++;
           await sql`set transaction isolation level serializable`.execute(tx);
           const { rows } = await sql<{ value: number }>`select value from counter where id = 1`.execute(tx);
+          read++;
+          await until(() => read >= 2, 'two have read the same value');
           await sql`update counter set value = ${rows[0]!.value + 1} where id = 1`.execute(tx);
         });
       await Promise.all([add(), add(), add(), add()]);

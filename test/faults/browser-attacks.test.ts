@@ -100,3 +100,13 @@ describe('a caller without credentials', () => {
     assert.ok(asked <= 10, `${asked} statements`);
   });
 });
+
+it('a browser learns that its session was prolonged, once an hour and not at each request', async () => {
+  const auth = () => send(rig.url, { method: 'GET', path: '/auth', headers: session });
+  assert.equal((await auth()).headers['set-cookie'], undefined);
+  await rig.store.pool.query(`update sessions set expires_at = now() + interval '3 days'`);
+  const told = String((await auth()).headers['set-cookie']);
+  assert.ok(told.startsWith(`${session['cookie']}; `), told);
+  assert.match(told, /Max-Age=2592000; HttpOnly; SameSite=Lax/);
+  assert.equal((await auth()).headers['set-cookie'], undefined);
+});
