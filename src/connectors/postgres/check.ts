@@ -8,6 +8,7 @@ const OLDEST_VERSION = 120_000;
 /** Connects, asks for version and for the right to list tables, and closes. */
 export async function checkConnection(config: PostgresConfig, context: ConnectorContext): Promise<void> {
   const info = (message: string): void => context.log({ level: 'info', message });
+  info(`connecting to ${config.host}:${config.port}`);
   const connection = await connect(config, context.signal);
   const stop = (): void => connection.abandon();
   context.signal.addEventListener('abort', stop, { once: true });

@@ -124,8 +124,10 @@ async function openDestination(ports: SyncPorts, settings: ConnectionSettings): 
   return { type: connector.type, config };
 }
 
-/** Checks against the schema of the catalog that the config chooses. */
-export function checkDestinationConfig(connector: Awaited<ReturnType<typeof findDestination>>, config: unknown): void {
+/** Checks against the schema of the catalog that the config chooses. The writer may come without its frame. */
+export function checkDestinationConfig(connector: Awaited<ReturnType<typeof findDestination>>, sent: unknown): void {
+  const isBare = typeof sent === 'object' && sent !== null && !Array.isArray(sent) && !Object.hasOwn(sent, 'writer');
+  const config = isBare ? { writer: sent } : sent;
   const writer = (config as { writer?: { catalog_type?: unknown } } | null)?.writer;
   const catalog = typeof writer?.catalog_type === 'string' ? writer.catalog_type.toLowerCase() : undefined;
   if (catalog !== undefined && connector.catalogs.length > 0 && !connector.catalogs.includes(catalog)) {

@@ -25,9 +25,10 @@ export function checkConfig(name: string, spec: ConnectorSpec, config: unknown):
 /** Values never appear: a wrong one may be a secret in the wrong field. */
 function describe(errors: NonNullable<ValidateFunction['errors']>): FailureDetail[] {
   const details = new Map<string, FailureDetail>();
-  for (const { keyword, instancePath, params, message } of errors) {
+  const own = ofChosenBranches(errors);
+  for (const { keyword, instancePath, params, message } of own) {
     // These only sum up the errors of their branches.
-    if (['if', 'oneOf', 'anyOf'].includes(keyword) && errors.length > 1) continue;
+    if (['if', 'oneOf', 'anyOf'].includes(keyword) && own.length > 1) continue;
     const missing = keyword === 'required' ? [String(params['missingProperty'])] : [];
     const field = [...instancePath.split('/').slice(1), ...missing].join('.') || 'config';
     const allowed = params['allowedValues'] as unknown[] | undefined;
@@ -35,4 +36,13 @@ function describe(errors: NonNullable<ValidateFunction['errors']>): FailureDetai
     details.set(field, details.get(field) ?? { field, reason });
   }
   return [...details.values()];
+}
+
+const BRANCH = /^.*\/oneOf\/\d+\//;
+
+/** Without what branches say that another value of their discriminator chooses. Where none is chosen, all speak. */
+function ofChosenBranches(errors: NonNullable<ValidateFunction['errors']>): NonNullable<ValidateFunction['errors']> {
+  const others = errors.flatMap(({ keyword, schemaPath }) => (keyword === 'const' && BRANCH.exec(schemaPath)) || []);
+  const own = errors.filter(({ schemaPath }) => !others.some((branch) => schemaPath.startsWith(branch)));
+  return own.some(({ keyword }) => keyword !== 'oneOf') ? own : errors;
 }

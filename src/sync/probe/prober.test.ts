@@ -45,6 +45,7 @@ test('a dead port is a FAILED result that names the address', async () => {
   const result = await prober().test('source', { type: 'postgres', config });
   assert.equal(result.status, 'FAILED');
   assert.match(result.message, /127\.0\.0\.1:1/);
+  assert.deepEqual(result.logs[0]!.message, 'connecting to 127.0.0.1:1');
   assert.equal(result.logs.at(-1)!.level, 'error');
 });
 
@@ -53,6 +54,17 @@ test('a config that does not fit the schema fails by the name of the field, befo
   assert.equal(result.status, 'FAILED');
   assert.match(result.message, /database is required/);
   assert.match(result.message, /port/);
+});
+
+test('of alternatives, only what the chosen one lacks is named', async () => {
+  const tell = async (writer: object) =>
+    (await prober().test('destination', { type: 'iceberg', config: { writer } })).message;
+  assert.equal(await tell({ catalog_type: 'jdbc', iceberg_s3_path: '/x' }), 'iceberg: writer.jdbc_url is required');
+  const later = { iceberg_s3_path: '/x', rest_catalog_url: 'http://127.0.0.1:1' };
+  assert.match(await tell({ ...later, catalog_type: 'rest' }), /arrives later; available: builtin, jdbc/);
+  const update_method = { type: 'CDC', publication: 'p' };
+  const { message } = await prober().test('source', { type: 'postgres', config: { ...source.config, update_method } });
+  assert.equal(message, 'postgres: update_method.replication_slot is required');
 });
 
 test('discovery answers a catalog and keeps the selections of a stored one', async () => {
@@ -74,6 +86,8 @@ test('discovery answers a catalog and keeps the selections of a stored one', asy
 test('testing a destination leaves nothing behind, and forbidden folders are refused', async () => {
   const local = (path: string) => ({ type: 'parquet', config: { type: 'PARQUET', writer: { local_path: path } } });
   assert.equal((await prober().test('destination', local(join(folder, 'lake')))).status, 'SUCCEEDED');
+  const bare = { type: 'parquet', config: { local_path: join(folder, 'lake') } };
+  assert.equal((await prober().test('destination', bare)).status, 'SUCCEEDED', 'a writer without its frame');
   assert.deepEqual(await readdir(folder), []);
   const inside = await prober().test('destination', local(join(folder, 'data', 'postgres')));
   assert.match(inside.message, /data folder/);
