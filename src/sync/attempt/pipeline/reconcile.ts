@@ -19,7 +19,8 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
   const samples = sampler.samples.filter((sample) => sample !== undefined);
   const wrong = await compareSamples(work, samples);
   const sameTotals = totals.sourceRows === totals.tableRows + totals.leftOut;
-  const counts = `${totals.sourceRows ?? 'uncounted'} rows in the source, ${totals.tableRows} in the table`;
+  const what = totals.exact || sameTotals ? 'in the table' : 'records in the table, replaced versions included';
+  const counts = `${totals.sourceRows ?? 'uncounted'} rows in the source, ${totals.tableRows} ${what}`;
   const notes: string[] = totals.note === undefined ? [] : [totals.note];
   if (!sameTotals && !totals.exact && totals.note === undefined) {
     notes.push('totals may differ after updates and deletes');
