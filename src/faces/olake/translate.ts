@@ -2,6 +2,7 @@ import type { Role, User } from '../../access/index.ts';
 import type { LogEntry, LogPage, RunView, State } from '../../engine/index.ts';
 import type { Failure } from '../../errors.ts';
 import {
+  describeStats,
   showForm,
   type ConnectionItem,
   type JobEnd,
@@ -127,37 +128,7 @@ export function durationText(seconds: number): string {
 
 /** Progress in the words of the original's stats file. */
 export function showStats(progress: Partial<SyncProgress> | null): Record<string, unknown> {
-  if (progress === null) return {};
-  const records = progress.records ?? 0;
-  const seconds = progress.secondsElapsed ?? 0;
-  const speed = seconds > 0 ? records / seconds : 0;
-  return {
-    'Writer Threads': progress.writerThreads ?? 0,
-    'Synced Records': records,
-    'Bytes Read': progress.bytesRead ?? 0,
-    Speed: `${Math.round(speed)} rps`,
-    'Seconds Elapsed': seconds.toFixed(2),
-    'Estimated Remaining Time': remainingText(progress, speed),
-    'Memory Usage Bytes': progress.memoryBytes ?? 0,
-    'CPU Utilization': `${(progress.cpuPercent ?? 0).toFixed(2)}%`,
-    Streams: Object.fromEntries(Object.entries(progress.streams ?? {}).map(([id, stream]) => [id, showCounts(stream)])),
-    Reconciliation: progress.reconciliation ?? {},
-  };
-}
-
-function showCounts({ estimatedRows: _, ...counts }: SyncProgress['streams'][string]) {
-  return counts;
-}
-
-function remainingText(progress: Partial<SyncProgress>, speed: number): string {
-  const streams = Object.values(progress.streams ?? {});
-  const left = streams.reduce((sum, stream) => sum + rowsLeft(stream), 0);
-  return speed > 0 ? `${Math.ceil(left / speed)} s` : 'Not Determined';
-}
-
-/** An estimate may be wrong: a stream whose chunks are all done has nothing left. */
-function rowsLeft({ chunks_total: total, chunks_done: done, estimatedRows, rows }: SyncProgress['streams'][string]) {
-  return total > 0 && done === total ? 0 : Math.max(0, estimatedRows - rows);
+  return progress === null ? {} : describeStats(progress);
 }
 
 /** A page of a log; the same lines under the seed's word and the original's. */

@@ -69,7 +69,9 @@ test('discover, sync, sync again with the state, and clear work through files', 
   assert.equal((await run(`postgres discover --config ${path('source.json')}`)).code, 0);
   const sync = `postgres sync --config ${path('source.json')} --destination ${path('lake.json')} --catalog ${path('streams.json')}`;
   assert.equal((await run(sync)).code, 0);
-  assert.equal((await json('stats.json'))['Synced Records'], 100);
+  const stats = (await json('stats.json')) as Record<string, unknown>;
+  assert.equal(stats['Synced Records'], 100);
+  assert.equal(stats['Estimated Remaining Time'], '0 s');
   assert.equal((await json('state.json'))['type'], 'STREAM');
   assert.equal((await readdir(path('logs'))).length >= 1, true);
   const again = await run(`${sync} --state ${path('state.json')}`);

@@ -1,23 +1,39 @@
 import type { SyncProgress } from '../types.ts';
 
-/** The content of `stats.json` (contract 5.7). */
-export function describeStats(progress: SyncProgress): Record<string, unknown> {
-  const seconds = progress.secondsElapsed;
-  const streams = Object.values(progress.streams);
-  const written = streams.reduce((sum, stream) => sum + stream.rows, 0);
-  const expected = streams.reduce((sum, stream) => sum + Math.max(stream.estimatedRows, stream.rows), 0);
-  const rate = seconds > 0 ? written / seconds : 0;
-  const remaining = rate > 0 ? (expected - written) / rate : 0;
+type StreamCounts = SyncProgress['streams'][string];
+
+/** The statistics of a run in the words of `stats.json` (contract 5.7), and of the run's `stats`. */
+export function describeStats(progress: Partial<SyncProgress>): Record<string, unknown> {
+  const streams = Object.entries(progress.streams ?? {});
+  const records = progress.records ?? 0;
+  const seconds = progress.secondsElapsed ?? 0;
   return {
-    'Writer Threads': progress.writerThreads,
-    'Synced Records': progress.records,
-    'Bytes Read': progress.bytesRead,
-    Speed: `${Math.round(rate)} rps`,
-    'Seconds Elapsed': `${seconds.toFixed(2)}`,
-    'Estimated Remaining Time': `${remaining.toFixed(2)} s`,
-    'Memory Usage Bytes': progress.memoryBytes,
-    'CPU Utilization': `${progress.cpuPercent}%`,
-    Streams: progress.streams,
-    Reconciliation: progress.reconciliation,
+    'Writer Threads': progress.writerThreads ?? 0,
+    'Synced Records': records,
+    'Bytes Read': progress.bytesRead ?? 0,
+    Speed: `${seconds > 0 ? Math.round(records / seconds) : 0} rps`,
+    'Seconds Elapsed': seconds.toFixed(2),
+    'Estimated Remaining Time': remainingText(Object.values(progress.streams ?? {}), seconds),
+    'Memory Usage Bytes': progress.memoryBytes ?? 0,
+    'CPU Utilization': `${(progress.cpuPercent ?? 0).toFixed(2)}%`,
+    Streams: Object.fromEntries(streams.map(([id, stream]) => [id, countsOf(stream)])),
+    Reconciliation: progress.reconciliation ?? {},
   };
+}
+
+function countsOf(stream: StreamCounts): Omit<StreamCounts, 'estimatedRows'> {
+  const { estimatedRows: _, ...counts } = stream;
+  return counts;
+}
+
+/** By the rows written so far, of which some may wait for their commit. */
+function remainingText(streams: readonly StreamCounts[], seconds: number): string {
+  const written = streams.reduce((sum, { rows }) => sum + rows, 0);
+  const left = streams.reduce((sum, stream) => sum + rowsLeft(stream), 0);
+  return written > 0 && seconds > 0 ? `${Math.ceil((left * seconds) / written)} s` : 'Not Determined';
+}
+
+/** An estimate may be wrong: a stream whose chunks are all done has nothing left. */
+function rowsLeft({ chunks_total: total, chunks_done: done, estimatedRows, rows }: StreamCounts): number {
+  return total > 0 && done === total ? 0 : Math.max(0, estimatedRows - rows);
 }
