@@ -1,7 +1,7 @@
 import { Failure, toFailure } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import type { EngineContext } from './context.ts';
-import { isConnectionLoss } from './connectionLoss.ts';
+import { isConnectionLoss } from './connection-loss.ts';
 import { createLogWriter } from './logs.ts';
 import type { LogWriter } from './logs.ts';
 import { startRun } from './start.ts';

@@ -4,7 +4,7 @@ import type { World } from '../world.ts';
 import { applyCallback } from './callback.ts';
 import { cancelRun } from './cancel.ts';
 import type { EngineContext, EngineSettings } from './context.ts';
-import { followRunLog, readLogPage, streamWholeLog } from './logReader.ts';
+import { followRunLog, readLogPage, streamWholeLog } from './log-reader.ts';
 import type { EngineLog, EngineMetrics } from './metrics.ts';
 import { openQueue } from './queue.ts';
 import { createWaiter, openSignals } from './signals.ts';

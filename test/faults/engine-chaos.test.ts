@@ -10,7 +10,7 @@ import { connectStore, migrate, readMigrations } from '../../src/store/index.ts'
 import type { EmbeddedPostgres, Store } from '../../src/store/index.ts';
 import { createWorld } from '../../src/world.ts';
 import { startTestPostgres } from '../support/postgres.ts';
-import { chaosTables } from './support/chaosEngine.ts';
+import { chaosTables } from './support/chaos-engine.ts';
 import { keepProcess, killTree } from './support/processes.ts';
 import type { KeptProcess } from './support/processes.ts';
 
@@ -46,8 +46,8 @@ describe('the engine under kill -9 of api, workers and database', () => {
       processes.push(kept);
       return kept;
     };
-    const api = start('chaosApi.ts', String(port));
-    const workers = [start('chaosWorker.ts'), start('chaosWorker.ts')];
+    const api = start('chaos-api.ts', String(port));
+    const workers = [start('chaos-worker.ts'), start('chaos-worker.ts')];
     const victims = [
       () => api.kill(),
       () => workers[0]!.kill(),

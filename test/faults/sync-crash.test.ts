@@ -47,8 +47,14 @@ async function changeSource(): Promise<void> {
   );
 }
 
+interface Kill {
+  readonly stopAt: string;
+  /** What the run writes in all its attempts. */
+  readonly records: number;
+}
+
 /** Kills an attempt at the point, resumes, and looks at the table after each step. */
-async function killAndResume(job: LakeJob, options: JobOptions, stopAt: string): Promise<void> {
+async function killAndResume(job: LakeJob, options: JobOptions, { stopAt, records }: Kill): Promise<void> {
   const old = lakeRows(await job.read());
   const killed = await job.attempt({ run: 'run-killed', stopAt });
   assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
@@ -61,6 +67,7 @@ async function killAndResume(job: LakeJob, options: JobOptions, stopAt: string):
   assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
   await assertEqual(job, options, stopAt);
   if (options.mode === 'full_refresh') return;
+  assert.equal(resumed.result!.progress.records, records, `${stopAt}: rows of both attempts count`);
   const again = await job.attempt();
   assert.equal(again.failure, undefined);
   assert.equal(again.result!.progress.records, 0, `${stopAt}: rows came again`);
@@ -73,12 +80,12 @@ async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Pr
   try {
     await prepare(job);
     const goBack = await job.save();
-    const { points, failure } = await job.attempt();
+    const { points, failure, result } = await job.attempt();
     assert.equal(failure, undefined);
     await assertEqual(job, options, 'dry run');
     for (const stop of stops(points)) {
       await goBack();
-      await killAndResume(job, options, stop);
+      await killAndResume(job, options, { stopAt: stop, records: result!.progress.records });
     }
   } finally {
     await job.remove();

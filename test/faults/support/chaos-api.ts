@@ -1,6 +1,6 @@
 /** The api process of the chaos test: `chaosApi.ts DATABASE_URL PORT`. `POST /<idempotency key>` starts a run. */
 import { createServer } from 'node:http';
-import { chaosPlan, openChaosEngine } from './chaosEngine.ts';
+import { chaosPlan, openChaosEngine } from './chaos-engine.ts';
 
 // The database may be down at the moment: the test starts us again.
 const { engine } = await openChaosEngine(process.argv[2]!).catch(() => process.exit(1));

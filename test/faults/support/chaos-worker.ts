@@ -1,5 +1,5 @@
 /** A worker process of the chaos test: `chaosWorker.ts DATABASE_URL`. Runs until it is killed. */
-import { openChaosEngine } from './chaosEngine.ts';
+import { openChaosEngine } from './chaos-engine.ts';
 
 // The database may be down at the moment: the test starts us again.
 const { engine } = await openChaosEngine(process.argv[2]!).catch(() => process.exit(1));
