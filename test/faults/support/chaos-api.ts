@@ -1,4 +1,4 @@
-/** The api process of the chaos test: `chaosApi.ts DATABASE_URL PORT`. `POST /<idempotency key>` starts a run. */
+/** The api process of the chaos test: `chaos-api.ts DATABASE_URL PORT`. `POST /<idempotency key>` starts a run. */
 import { createServer } from 'node:http';
 import { chaosPlan, openChaosEngine } from './chaos-engine.ts';
 

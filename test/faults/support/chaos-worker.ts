@@ -1,4 +1,4 @@
-/** A worker process of the chaos test: `chaosWorker.ts DATABASE_URL`. Runs until it is killed. */
+/** A worker process of the chaos test: `chaos-worker.ts DATABASE_URL`. Runs until it is killed. */
 import { openChaosEngine } from './chaos-engine.ts';
 
 // The database may be down at the moment: the test starts us again.
