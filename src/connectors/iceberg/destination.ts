@@ -16,7 +16,7 @@ import type {
   OpenTable,
 } from '../kit/index.ts';
 import type { IcebergConfig } from './config.ts';
-import { readConfig } from './config.ts';
+import { laterCatalogs, readConfig } from './config.ts';
 import { catalogWords, icebergSpec } from './spec.ts';
 
 const LARGEST_FILE_BYTES = 512 * 1024 * 1024;
@@ -29,6 +29,7 @@ export const connector: DestinationConnector = {
   title: 'Apache Iceberg',
   version: '1.0.0',
   catalogs: catalogWords,
+  laterCatalogs,
   spec: icebergSpec,
   async check(config, context) {
     const lake = await openLake(readConfig(config), context);

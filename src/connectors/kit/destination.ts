@@ -122,6 +122,8 @@ export interface DestinationConnector {
   readonly version: string;
   /** Catalog words that the spec knows; empty when the destination has no catalogs. */
   readonly catalogs: readonly string[];
+  /** Those of them that have a form already but do not work yet. */
+  readonly laterCatalogs?: readonly string[];
   spec(catalog?: string): ConnectorSpec;
   /** Writes, reads back and removes a probe; nothing remains. */
   check(config: unknown, context: DestinationContext): Promise<void>;

@@ -130,9 +130,10 @@ export function checkDestinationConfig(connector: Awaited<ReturnType<typeof find
   const config = isBare ? { writer: sent } : sent;
   const writer = (config as { writer?: { catalog_type?: unknown } } | null)?.writer;
   const catalog = typeof writer?.catalog_type === 'string' ? writer.catalog_type.toLowerCase() : undefined;
-  if (catalog !== undefined && connector.catalogs.length > 0 && !connector.catalogs.includes(catalog)) {
-    const available = connector.catalogs.join(', ');
-    throw new Failure('configuration_invalid', `catalog "${catalog}" is not available; available: ${available}`);
+  const available = connector.catalogs.filter((word) => !connector.laterCatalogs?.includes(word));
+  if (catalog !== undefined && available.length > 0 && !available.includes(catalog)) {
+    const words = available.join(', ');
+    throw new Failure('configuration_invalid', `catalog "${catalog}" is not available; available: ${words}`);
   }
   checkConfig(connector.type, connector.spec(catalog), config);
 }

@@ -61,7 +61,11 @@ test('of alternatives, only what the chosen one lacks is named', async () => {
     (await prober().test('destination', { type: 'iceberg', config: { writer } })).message;
   assert.equal(await tell({ catalog_type: 'jdbc', iceberg_s3_path: '/x' }), 'iceberg: writer.jdbc_url is required');
   const later = { iceberg_s3_path: '/x', rest_catalog_url: 'http://127.0.0.1:1' };
-  assert.match(await tell({ ...later, catalog_type: 'rest' }), /arrives later; available: builtin, jdbc/);
+  assert.match(
+    await tell({ ...later, catalog_type: 'rest' }),
+    /catalog "rest" is not available; available: builtin, jdbc$/,
+  );
+  assert.match(await tell({ catalog_type: 'hive' }), /catalog "hive" is not available; available: builtin, jdbc$/);
   const update_method = { type: 'CDC', publication: 'p' };
   const { message } = await prober().test('source', { type: 'postgres', config: { ...source.config, update_method } });
   assert.equal(message, 'postgres: update_method.replication_slot is required');

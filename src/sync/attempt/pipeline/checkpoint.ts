@@ -11,6 +11,8 @@ export interface SyncCheckpoint extends Checkpoint {
   readonly load?: LoadProgress;
   readonly cursor?: Cursor & { readonly values: CursorValues };
   readonly boundary?: Boundary;
+  /** Rows that the run of this checkpoint has committed, where no unfinished load counts them. */
+  readonly written?: { readonly inserted: number; readonly updated: number };
 }
 
 /** A load that is not complete; absent once it is. */

@@ -15,6 +15,7 @@ const UNIT_MS = 60_000;
 export async function followCursor(work: StreamWork, last: SyncCheckpoint): Promise<TableTotals> {
   const { tools, stream, table, progress } = work;
   const { cursor: stored } = last;
+  if (last.run === tools.work.run) countWritten(work, last);
   const cursor = stream.cursor!;
   const upTo: CursorBound = { cursor, values: await tools.source.maxCursor(stream.selection, cursor) };
   const start = { values: stored!.values, boundary: last.boundary };
@@ -63,6 +64,15 @@ export async function followCursor(work: StreamWork, last: SyncCheckpoint): Prom
   return { sourceRows, tableRows: units.committed.tableRows, leftOut: 0, exact: false };
 }
 
+/** Rows that an earlier attempt of this same run committed count for the run. */
+function countWritten({ progress, tools }: StreamWork, { written }: SyncCheckpoint): void {
+  if (!written) return;
+  progress.rows += written.inserted + written.updated;
+  progress.inserted += written.inserted;
+  progress.updated += written.updated;
+  tools.meter.committed(written.inserted + written.updated);
+}
+
 interface Units {
   readonly committed: Durable | undefined;
   open(): CommitUnit;
@@ -81,7 +91,11 @@ function createUnits(work: StreamWork, details: () => Partial<SyncCheckpoint>): 
     if (!unit || unit.rows === 0) return;
     const full = unit;
     const { rows } = full;
-    committed = await work.ledger.commit(details, (checkpoint) => full.commit(effect, checkpoint));
+    const written = { inserted: progress.inserted, updated: progress.updated + rows };
+    committed = await work.ledger.commit(
+      () => ({ ...details(), written }),
+      (checkpoint) => full.commit(effect, checkpoint),
+    );
     unit = undefined;
     progress.updated += rows;
     tools.meter.committed(rows);

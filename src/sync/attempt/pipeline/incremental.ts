@@ -33,7 +33,8 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   const start: LoadProgress = going ?? { ...beginLoad(work, plan, chooseEffect(work)), upTo: values };
   const load = await loadChunks(work, { start, upTo, boundary, details });
   tools.io.world.reach('sync.load-read');
-  const ended = await finishLoad(work, load, details);
+  const { inserted, updated } = work.progress;
+  const ended = await finishLoad(work, load, () => ({ ...details(), written: { inserted, updated } }));
   const sourceRows = await tools.source.countRows(stream.selection, { upTo, signal: tools.signal });
   const exact = load.effect !== 'upsert' && !going;
   return { sourceRows, tableRows: ended, leftOut: load.quarantined, exact };
