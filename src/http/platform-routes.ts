@@ -5,12 +5,17 @@ import { isFromLoopback } from './address.ts';
 import type { Guard } from './guard.ts';
 import { isOwnName } from './origin.ts';
 import type { ServerOptions } from './options.ts';
+import { WELCOME_POLICY, welcomePage } from './welcome.ts';
 
 const DOCUMENTS = new URL('../../openapi/', import.meta.url);
 
 /** What belongs to no face: liveness, readiness, metrics and the documents of the faces. */
 export function addPlatformRoutes(app: FastifyInstance, options: ServerOptions & { readonly guard: Guard }): void {
   const { faces, guard, observe, checkReady, moreMetrics } = options;
+  const welcome = welcomePage(faces);
+  app.get('/', async (_request, reply) =>
+    reply.header('content-security-policy', WELCOME_POLICY).type('text/html; charset=utf-8').send(welcome),
+  );
   app.get('/health', async () => ({ status: 'ok' }));
   app.get('/ready', async () => {
     try {

@@ -128,6 +128,14 @@ describe('the web server', () => {
     assert.deepEqual([answer.status, answer.body], [200, { status: 'ok' }]);
   });
 
+  it('welcomes a browser with a page that may load nothing but its own style', async () => {
+    const { status, headers, body } = await send(`${url}/`);
+    assert.equal(status, 200);
+    assert.match(String(headers['content-type']), /text\/html/);
+    assert.match(String(headers['content-security-policy']), /default-src 'none'; style-src 'sha256-/);
+    assert.match(String(body), /href="\/openapi\/tiny.json"/);
+  });
+
   it('gives every answer security headers and an id of its own making', async () => {
     for (const path of ['/health', '/nowhere', '/tiny/taken', '/%zz']) {
       const { headers } = await send(url + path, { headers: { 'x-request-id': 'mine' } });
@@ -145,7 +153,7 @@ describe('the web server', () => {
     assert.deepEqual([inOther.status, inOther.body], [404, { other: 'not_found' }]);
     const atLogin = await send(`${url}/login`, { method: 'PUT' });
     assert.equal(atLogin.body.success, false);
-    for (const path of ['/', '/tinyish', '/nowhere']) {
+    for (const path of ['/tinyish', '/nowhere']) {
       const outside = await send(url + path);
       assert.deepEqual([outside.status, outside.body], [404, { error: 'not found' }], path);
     }

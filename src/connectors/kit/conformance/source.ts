@@ -121,9 +121,9 @@ function cursorTests(session: InSession, place: () => SourcePlace): void {
       const stream = await select('follow');
       const upTo = await opened.maxCursor(stream, CURSOR);
       assert.equal(upTo.primary, '20');
-      const after: CursorValues = { primary: '18', fallback: null };
+      const seen: CursorValues = { primary: '18', fallback: null };
       const kept = keepAll();
-      await opened.readAfter(stream, { ...kept, cursor: CURSOR, after, upTo });
+      await opened.readAfter(stream, { ...kept, cursor: CURSOR, after: seen, upTo });
       assert.deepEqual(
         kept.rows.map(([, version]) => version),
         ['18', '19', '20', '20'],
