@@ -1,6 +1,18 @@
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { chown, copyFile, lstat, mkdir, readFile, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import {
+  chown,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -87,7 +99,7 @@ interface Copy {
 }
 
 /**
- * A whole copy of a package's programs, with the library links that its install script would have made: npm and pnpm
+ * A package's programs in a folder of our own, with the library links that its install script would have made: npm and pnpm
  * block install scripts, and the account that runs the server may not be able to read `node_modules`. Appears at once
  * or not at all.
  */
@@ -124,9 +136,14 @@ async function copyFolder(from: string, to: string): Promise<void> {
       if (entry.isDirectory()) {
         if (entry.name !== 'pkgconfig') await copyFolder(source, target);
       } else if (entry.isSymbolicLink()) await symlink(await readlink(source), target);
-      else if (!entry.name.endsWith('.a')) await copyFile(source, target, constants.COPYFILE_FICLONE);
+      else if (!entry.name.endsWith('.a')) await linkOrCopy(source, target);
     }),
   );
+}
+
+/** A second name for the same 60 MB costs nothing; across file systems, or where links are not allowed, it is a copy. */
+function linkOrCopy(source: string, target: string): Promise<void> {
+  return link(source, target).catch(() => copyFile(source, target, constants.COPYFILE_FICLONE));
 }
 
 interface Link {
@@ -136,8 +153,8 @@ interface Link {
 
 async function linkLibraries(native: string): Promise<void> {
   const text = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
-  for (const link of JSON.parse(text) as Link[]) {
-    const [source, target] = [link.source, link.target].map((path) => join(native, relative('native', path)));
+  for (const wanted of JSON.parse(text) as Link[]) {
+    const [source, target] = [wanted.source, wanted.target].map((path) => join(native, relative('native', path)));
     await rm(target!, { force: true });
     await symlink(relative(dirname(target!), source!), target!);
   }
