@@ -1,10 +1,12 @@
 import { Client, escapeIdentifier } from 'pg';
 import { addressOptions } from './address.ts';
-import type { ConnectOptions } from './connect.ts';
 
 type Handler = (payload: string) => void;
 type Handlers = Map<string, Set<Handler>>;
-type Origin = Pick<ConnectOptions, 'url' | 'log'>;
+interface Origin {
+  readonly url: string;
+  readonly log?: (message: string) => void;
+}
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
