@@ -1,9 +1,10 @@
-import { cp, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { icebergRead } from 'icebird';
+import { withLocalFiles } from '../support/local-files.ts';
 import type { DiscoveredStream, LogLine } from '../../src/connectors/kit/index.ts';
 import type { Failure } from '../../src/errors.ts';
 import type { CatalogEntry, CatalogPort, TableName } from '../../src/lakehouse/index.ts';
@@ -283,30 +284,5 @@ async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]>
   };
   // Created, and nothing committed yet.
   if (!(Number(metadata['current-snapshot-id'] ?? -1) > 0)) return [];
-  const original = globalThis.fetch;
-  // The reader speaks HTTP only.
-  globalThis.fetch = fetchFile as typeof fetch;
-  try {
-    return await icebergRead({ tableUrl: metadata.location, metadata: metadata as never });
-  } finally {
-    globalThis.fetch = original;
-  }
-}
-
-async function fetchFile(input: string, init?: RequestInit): Promise<Response> {
-  const path = input.replace(/^file:\/\//, '');
-  const { size } = await stat(path);
-  if (init?.method === 'HEAD') return new Response(null, { headers: { 'content-length': String(size) } });
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('range') ?? '');
-  if (!range) return new Response(await readFile(path));
-  const start = Number(range[1]);
-  const end = range[2] ? Math.min(Number(range[2]), size - 1) : size - 1;
-  const file = await open(path);
-  try {
-    const bytes = new Uint8Array(end - start + 1);
-    await file.read(bytes, 0, bytes.length, start);
-    return new Response(bytes, { status: 206 });
-  } finally {
-    await file.close();
-  }
+  return withLocalFiles(() => icebergRead({ tableUrl: metadata.location, metadata: metadata as never }));
 }

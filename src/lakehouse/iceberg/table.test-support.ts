@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { icebergRead } from 'icebird';
+import { withLocalFiles } from '../../../test/support/local-files.ts';
 import type { Column, ColumnBatch, ColumnValue } from '../../columns/index.ts';
 import { createColumnBuilder } from '../../columns/index.ts';
 import { createWorld } from '../../world.ts';
@@ -90,30 +91,12 @@ export function checkpoint(seq: number, more: Record<string, unknown> = {}): Com
 /** Reads a table by icebird, an implementation that shares no code with ours. */
 export async function readIndependently(metadata: TableMetadata): Promise<Record<string, unknown>[]> {
   if (metadata['current-snapshot-id'] === undefined) return [];
-  const original = globalThis.fetch;
-  globalThis.fetch = fetchFile as typeof fetch;
   try {
     const plain = JSON.parse(JSON.stringify(metadata)) as never;
-    return await icebergRead({ tableUrl: metadata.location, metadata: plain });
+    return await withLocalFiles(() => icebergRead({ tableUrl: metadata.location, metadata: plain }));
   } catch (error) {
     // icebird refuses tables whose snapshot lists no data file.
     if (String(error).includes('No data manifest files')) return [];
     throw error;
-  } finally {
-    globalThis.fetch = original;
   }
-}
-
-async function fetchFile(
-  path: string,
-  init?: { method?: string; headers?: Record<string, string> },
-): Promise<Response> {
-  if (init?.method === 'HEAD') {
-    return new Response(null, { headers: { 'content-length': String((await stat(path)).size) } });
-  }
-  const bytes = await readFile(path);
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('range') ?? '');
-  if (!range) return new Response(bytes);
-  const end = range[2] ? Number(range[2]) + 1 : bytes.length;
-  return new Response(bytes.subarray(Number(range[1]), end), { status: 206 });
 }

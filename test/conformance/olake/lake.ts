@@ -1,8 +1,9 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { icebergRead } from 'icebird';
+import { withLocalFiles } from '../../support/local-files.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -37,14 +38,8 @@ export async function readIcebergTable(root: string, table: string): Promise<Row
     const metadata = JSON.parse(await readFile(await newestMetadata(join(folder, 'metadata')), 'utf8')) as {
       location: string;
     };
-    const original = globalThis.fetch;
-    // The reader speaks HTTP only.
-    globalThis.fetch = fetchFile as typeof fetch;
-    try {
-      rows.push(...((await icebergRead({ tableUrl: metadata.location, metadata: metadata as never })) as Row[]));
-    } finally {
-      globalThis.fetch = original;
-    }
+    const read = () => icebergRead({ tableUrl: metadata.location, metadata: metadata as never });
+    rows.push(...((await withLocalFiles(read)) as Row[]));
   }
   return rows;
 }
@@ -53,22 +48,4 @@ async function newestMetadata(folder: string): Promise<string> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.metadata.json'));
   const aged = await Promise.all(files.map(async (name) => ({ name, time: (await stat(join(folder, name))).mtimeMs })));
   return join(folder, aged.toSorted((left, right) => right.time - left.time)[0]!.name);
-}
-
-async function fetchFile(input: string, init?: RequestInit): Promise<Response> {
-  const path = input.replace(/^file:\/\//, '');
-  const { size } = await stat(path);
-  if (init?.method === 'HEAD') return new Response(null, { headers: { 'content-length': String(size) } });
-  const range = /bytes=(\d+)-(\d*)/.exec(new Headers(init?.headers).get('range') ?? '');
-  if (!range) return new Response(await readFile(path));
-  const start = Number(range[1]);
-  const end = Math.min(range[2] ? Number(range[2]) : size - 1, size - 1);
-  const bytes = Buffer.alloc(end - start + 1);
-  const file = await open(path);
-  try {
-    await file.read(bytes, 0, bytes.length, start);
-  } finally {
-    await file.close();
-  }
-  return new Response(bytes, { status: 206, headers: { 'content-range': `bytes ${start}-${end}/${size}` } });
 }
