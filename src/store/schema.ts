@@ -39,7 +39,7 @@ export interface AuditTable {
 export interface ConnectionTable {
   id: Always<number>;
   project: string;
-  kind: string;
+  kind: 'source' | 'destination';
   name: string;
   type: string;
   canonical_type: string;
@@ -47,7 +47,7 @@ export interface ConnectionTable {
   place: string;
   sealed_config: string;
   shown_config: string;
-  config_form: string;
+  config_form: 'string' | 'object';
   created_at: Generated<Timestamp>;
   updated_at: Generated<Timestamp>;
   created_by: string;
@@ -80,7 +80,7 @@ export interface JobTable {
   frequency: string;
   active: boolean;
   streams_config: string;
-  streams_form: string;
+  streams_form: 'string' | 'object';
   state: Generated<string>;
   advanced_settings: string | null;
   last_run_id: string | null;
@@ -137,7 +137,7 @@ export interface RunTable {
   project: string;
   kind: string;
   definition: string | null;
-  state: string;
+  state: 'planned' | 'queued' | 'running' | 'succeeded' | 'warned' | 'failed' | 'cancelled' | 'skipped';
   trigger: string;
   snapshot: Json | null;
   concurrency_key: string | null;
@@ -170,7 +170,7 @@ export interface ScheduleTable {
   last_fire_at: Timestamp | null;
   paused: Generated<boolean>;
   held: Generated<boolean>;
-  catch_up: Generated<string>;
+  catch_up: Generated<'once' | 'none'>;
   overlap: Generated<string>;
   last_error: string | null;
 }
@@ -208,7 +208,7 @@ export interface TaskTable {
   position: number;
   key: string;
   component: string;
-  state: string;
+  state: 'planned' | 'queued' | 'running' | 'succeeded' | 'warned' | 'failed' | 'cancelled' | 'skipped';
   input: Json | null;
   output: Json | null;
   error: Json | null;
@@ -240,7 +240,7 @@ export interface UsersTable {
   id: Always<number>;
   username: string;
   email: string;
-  role: string;
+  role: 'admin' | 'editor' | 'viewer';
   password_hash: string;
   created_at: Generated<Timestamp>;
   updated_at: Generated<Timestamp>;

@@ -94,7 +94,7 @@ const TYPES: Readonly<Record<string, string>> = {
 
 function writeTypes({ tables }: Catalog): string {
   const interfaces = tables.map((table) => {
-    const lines = table.columns.map((column) => `  ${column.name}: ${typeOf(column, table.name)};`);
+    const lines = table.columns.map((column) => `  ${column.name}: ${typeOf(column, table)};`);
     return `export interface ${interfaceOf(table.name)} {\n${lines.join('\n')}\n}\n`;
   });
   const entries = tables.map(({ name }) => `  ${name}: ${interfaceOf(name)};`);
@@ -106,13 +106,22 @@ function interfaceOf(table: string): string {
   return `${words.join('')}Table`;
 }
 
-function typeOf(column: Column, table: string): string {
+function typeOf(column: Column, table: Table): string {
   const isArray = column.type.endsWith('[]');
   const plain = column.type.replace(/\(.*?\)/, '').replace(/\[\]$/, '');
-  const known = TYPES[plain];
-  if (known === undefined) throw new Error(`${table}.${column.name}: no TypeScript type for ${column.type}`);
+  const known = wordsOf(column, table) ?? TYPES[plain];
+  if (known === undefined) throw new Error(`${table.name}.${column.name}: no TypeScript type for ${column.type}`);
   const value = isArray ? `${known}[]` : known;
   const orNull = column.isNotNull ? value : `${value} | null`;
   if (column.identity === 'always' || column.isComputed) return `Always<${orNull}>`;
   return column.identity !== null || column.fallback !== null ? `Generated<${orNull}>` : orNull;
+}
+
+/** The words that a check constraint `column in ('a', 'b')` allows, as a union. */
+function wordsOf(column: Column, table: Table): string | undefined {
+  const start = `CHECK ((${column.name} = ANY (ARRAY[`;
+  const check = table.constraints.find(({ definition }) => definition.startsWith(start));
+  const words =
+    check && [...check.definition.slice(start.length).matchAll(/'([^']*)'::text/g)].map(([, word]) => `'${word}'`);
+  return words?.join(' | ');
 }

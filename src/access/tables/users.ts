@@ -100,8 +100,7 @@ function toUserRow(row: Selectable<Database['users']>): UserRow {
     id: Number(row.id),
     username: row.username,
     email: row.email,
-    // A check constraint keeps the column to these words.
-    role: row.role as Role,
+    role: row.role,
     passwordHash: row.password_hash,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

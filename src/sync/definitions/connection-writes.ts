@@ -75,8 +75,8 @@ export async function replaceConnection(
   const { scope, checked, row } = write;
   const stored = openConfig(rooms, row);
   const values = sealValues(rooms, { scope, checked, place: row.place, stored });
-  await connections.updateConnection(tx, Number(row.id), values);
-  await auditConnection(rooms, tx, { scope, action: `update ${checked.kind}`, id: Number(row.id) });
+  await connections.updateConnection(tx, row.id, values);
+  await auditConnection(rooms, tx, { scope, action: `update ${checked.kind}`, id: row.id });
   const now = resolveMasks(checked.config, stored, checked.schema);
   return row.canonical_type !== checked.canonicalType || !isDeepStrictEqual(plain(now), plain(stored));
 }

@@ -94,13 +94,13 @@ async function withJobs(
   const jobs = await listJobsAt(
     rooms.store.db,
     kind,
-    items.map((row) => Number(row.id)),
+    items.map((row) => row.id),
   );
   const byConnection = Map.groupBy(jobs, (job) => job.connection_id);
   return items.map((row) => ({
     ...viewOf(row),
     jobs: (byConnection.get(row.id) ?? []).map((job): JobSummary => ({
-      id: Number(job.id),
+      id: job.id,
       name: job.name,
       active: job.active,
       otherName: job.other_name,
@@ -112,7 +112,7 @@ async function withJobs(
 
 function viewOf(row: ConnectionRow): ConnectionView {
   return {
-    id: Number(row.id),
+    id: row.id,
     project: row.project,
     kind: row.kind,
     name: row.name,

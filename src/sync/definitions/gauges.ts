@@ -27,7 +27,7 @@ export async function readGauges(rooms: DefinitionRooms): Promise<JobGauge[]> {
     const run = newest.get(id) ?? (await rooms.engine.get(id));
     if (run === undefined) continue;
     gauges.push({
-      jobId: Number(job.id),
+      jobId: job.id,
       jobName: job.name,
       project: job.project,
       sourceName: job.source_name,

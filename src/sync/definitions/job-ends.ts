@@ -67,7 +67,7 @@ export async function placeEnd(
   if (row.canonical_type !== checked.canonicalType) {
     throw new Failure('conflict', `${end.kind} '${checked.name}' exists with another type in project ${scope.project}`);
   }
-  const id = Number(row.id);
+  const id = row.id;
   if (saysTheSame(rooms, checked, row)) return { id, changed: false };
   return { id, changed: await replaceConnection(rooms, tx, { scope, checked, row }) };
 }

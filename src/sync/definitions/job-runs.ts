@@ -129,7 +129,7 @@ export async function startClear(
   work: { readonly row: JobRow; readonly scope: Scope; readonly catalog: Catalog; readonly only?: readonly string[] },
 ): Promise<void> {
   const { row, scope, catalog, only } = work;
-  const id = Number(row.id);
+  const id = row.id;
   await saveState(tx, id, only ? forgetStreams(await loadState(tx, id), only) : {});
   const by = scope.actor.principal.username;
   const clearStreams = only ?? selectedIds(catalog);

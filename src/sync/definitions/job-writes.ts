@@ -95,8 +95,8 @@ export async function replaceJob(
   const row = found(await lockJob(tx, scope.project, id));
   const busy = busyWith(row);
   if (busy?.type === 'clear') throw new Failure('conflict', 'the destination is being cleared; wait until that ends');
-  const source = await placeEnd(rooms, tx, { scope, end: job.source, current: Number(row.source_id) });
-  const destination = await placeEnd(rooms, tx, { scope, end: job.destination, current: Number(row.destination_id) });
+  const source = await placeEnd(rooms, tx, { scope, end: job.source, current: row.source_id });
+  const destination = await placeEnd(rooms, tx, { scope, end: job.destination, current: row.destination_id });
   if (busy && (job.difference || changesRun(row, { source, destination, job }))) throw new MustWait(busy.id);
   const active = job.active ?? row.active;
   const advanced = job.advanced === undefined ? row.advanced_settings : job.advanced;
@@ -123,7 +123,7 @@ function changesRun(
   }: { readonly source: PlacedEnd; readonly destination: PlacedEnd; readonly job: CheckedJob },
 ): boolean {
   if (source.changed || destination.changed) return true;
-  if (source.id !== Number(row.source_id) || destination.id !== Number(row.destination_id)) return true;
+  if (source.id !== row.source_id || destination.id !== row.destination_id) return true;
   if (row.streams_config === job.streams.text) return false;
   return !isDeepStrictEqual(JSON.parse(row.streams_config), JSON.parse(job.streams.text));
 }
@@ -156,8 +156,8 @@ interface ValueParts {
 function valuesOf(job: CheckedJob, { scope, source, destination, active, advanced }: ValueParts): JobValues {
   return {
     name: job.name,
-    source_id: String(source.id),
-    destination_id: String(destination.id),
+    source_id: source.id,
+    destination_id: destination.id,
     frequency: job.frequency,
     active,
     streams_config: job.streams.text,

@@ -139,18 +139,18 @@ async function putState(
 
 function viewOf(row: rows.JobWithEnds): JobView {
   return {
-    id: Number(row.id),
+    id: row.id,
     project: row.project,
     name: row.name,
     source: {
-      id: Number(row.source_id),
+      id: row.source_id,
       name: row.source_name,
       type: row.source_type,
       version: row.source_version,
       config: { form: row.source_form, text: row.source_config },
     },
     destination: {
-      id: Number(row.destination_id),
+      id: row.destination_id,
       name: row.destination_name,
       type: row.destination_type,
       version: row.destination_version,

@@ -46,7 +46,7 @@ export function catalogOf(row: JobRow): Catalog {
 
 async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
   const { row, kind, trigger, by, catalog, clearStreams, idempotencyKey } = work;
-  const id = Number(row.id);
+  const id = row.id;
   const advanced = (
     row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {}
   ) as AdvancedSettings;
@@ -54,8 +54,8 @@ async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
     project: row.project,
     jobId: id,
     jobName: row.name,
-    source: await settingsOf(tx, { project: row.project, kind: 'source', id: Number(row.source_id) }),
-    destination: await settingsOf(tx, { project: row.project, kind: 'destination', id: Number(row.destination_id) }),
+    source: await settingsOf(tx, { project: row.project, kind: 'source', id: row.source_id }),
+    destination: await settingsOf(tx, { project: row.project, kind: 'destination', id: row.destination_id }),
     catalog: withTextFilters(catalog),
     advanced,
     ...(clearStreams && { clearStreams }),

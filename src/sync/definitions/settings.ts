@@ -20,7 +20,7 @@ export function createSettings(rooms: DefinitionRooms): SettingsDesk {
   return {
     async get(project) {
       const row = await findSettings(rooms.store.db, project);
-      return row ? { id: Number(row.id), webhookAlertUrl: row.webhook_alert_url } : { id: 0, webhookAlertUrl: '' };
+      return row ? { id: row.id, webhookAlertUrl: row.webhook_alert_url } : { id: 0, webhookAlertUrl: '' };
     },
     async put(scope, webhookAlertUrl) {
       checkUrl(webhookAlertUrl);

@@ -1,9 +1,8 @@
 import { type Selectable, sql } from 'kysely';
-import type { Queryable } from '../../../store/index.ts';
+import type { Database, Queryable } from '../../../store/index.ts';
 import type { ConnectionKind, JsonForm, Page, Paging } from '../types.ts';
-import { type ConnectionTable, tablesOf } from './rows.ts';
 
-export type ConnectionRow = Selectable<ConnectionTable>;
+export type ConnectionRow = Selectable<Database['connection']>;
 
 export interface ConnectionKey {
   readonly project: string;
@@ -26,13 +25,13 @@ export async function insertConnection(
   queryable: Queryable,
   row: ConnectionKey & ConnectionValues & { readonly place: string },
 ): Promise<number | undefined> {
-  const inserted = await tablesOf(queryable)
+  const inserted = await queryable
     .insertInto('connection')
     .values({ ...row, created_by: row.updated_by })
     .onConflict((conflict) => conflict.columns(['project', 'kind', 'name']).where('deleted_at', 'is', null).doNothing())
     .returning('id')
     .executeTakeFirst();
-  return inserted && Number(inserted.id);
+  return inserted && inserted.id;
 }
 
 /** A live row by id; locked until the transaction ends when `lock` is true. */
@@ -40,7 +39,7 @@ export async function findConnection(
   queryable: Queryable,
   key: ConnectionKey & { readonly id: number; readonly lock?: boolean },
 ): Promise<ConnectionRow | undefined> {
-  const query = live(queryable, key).where('id', '=', String(key.id));
+  const query = live(queryable, key).where('id', '=', key.id);
   return (key.lock ? query.forUpdate() : query).executeTakeFirst();
 }
 
@@ -55,19 +54,19 @@ export async function findConnectionByName(
 
 /** Replaces the values of a row. Renaming onto a live name violates the unique index. */
 export async function updateConnection(queryable: Queryable, id: number, values: ConnectionValues): Promise<void> {
-  await tablesOf(queryable)
+  await queryable
     .updateTable('connection')
     .set({ ...values, updated_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .execute();
 }
 
 /** Marks a row deleted; its name is free again. */
 export async function markConnectionDeleted(queryable: Queryable, id: number, by: string): Promise<void> {
-  await tablesOf(queryable)
+  await queryable
     .updateTable('connection')
     .set({ deleted_at: sql<Date>`clock_timestamp()`, updated_by: by })
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .execute();
 }
 
@@ -85,7 +84,7 @@ export async function listConnections(queryable: Queryable, key: ConnectionKey &
 }
 
 function live(queryable: Queryable, key: ConnectionKey) {
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('connection')
     .selectAll()
     .where('project', '=', key.project)

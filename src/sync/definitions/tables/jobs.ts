@@ -1,14 +1,13 @@
 import { type Selectable, sql } from 'kysely';
-import type { Queryable } from '../../../store/index.ts';
+import type { Database, Queryable } from '../../../store/index.ts';
 import type { ConnectionKind, JobQuery, JsonForm, Page } from '../types.ts';
-import { type JobTable, tablesOf } from './rows.ts';
 
-export type JobRow = Selectable<JobTable>;
+export type JobRow = Selectable<Database['job']>;
 
 export interface JobValues {
   readonly name: string;
-  readonly source_id: string;
-  readonly destination_id: string;
+  readonly source_id: number;
+  readonly destination_id: number;
   readonly frequency: string;
   readonly active: boolean;
   readonly streams_config: string;
@@ -22,30 +21,30 @@ export async function insertJob(
   queryable: Queryable,
   row: JobValues & { readonly project: string },
 ): Promise<number | undefined> {
-  const inserted = await tablesOf(queryable)
+  const inserted = await queryable
     .insertInto('job')
     .values({ ...row, created_by: row.updated_by })
     .onConflict((conflict) => conflict.columns(['project', 'name']).where('deleted_at', 'is', null).doNothing())
     .returning('id')
     .executeTakeFirst();
-  return inserted && Number(inserted.id);
+  return inserted && inserted.id;
 }
 
 export async function updateJob(queryable: Queryable, id: number, values: JobValues): Promise<void> {
-  await tablesOf(queryable)
+  await queryable
     .updateTable('job')
     .set({ ...values, updated_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .execute();
 }
 
 /** A live job, locked until the transaction ends. Everything that starts or forbids a run goes through this lock. */
 export async function lockJob(queryable: Queryable, project: string, id: number): Promise<JobRow | undefined> {
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('job')
     .selectAll()
     .where('project', '=', project)
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .forUpdate()
     .executeTakeFirst();
@@ -53,27 +52,27 @@ export async function lockJob(queryable: Queryable, project: string, id: number)
 
 /** A live job of any project by its id, locked until the transaction ends; for the schedule, which knows only ids. */
 export async function lockJobById(queryable: Queryable, id: number): Promise<JobRow | undefined> {
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('job')
     .selectAll()
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .forUpdate()
     .executeTakeFirst();
 }
 
 export async function findJobRow(queryable: Queryable, project: string, id: number): Promise<JobRow | undefined> {
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('job')
     .selectAll()
     .where('project', '=', project)
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .executeTakeFirst();
 }
 
 export async function isJobNameTaken(queryable: Queryable, project: string, name: string): Promise<boolean> {
-  const row = await tablesOf(queryable)
+  const row = await queryable
     .selectFrom('job')
     .select('id')
     .where('project', '=', project)
@@ -84,31 +83,27 @@ export async function isJobNameTaken(queryable: Queryable, project: string, name
 }
 
 export async function setJobActive(queryable: Queryable, id: number, change: { active: boolean; by: string }) {
-  await tablesOf(queryable)
+  await queryable
     .updateTable('job')
     .set({ active: change.active, updated_by: change.by, updated_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .execute();
 }
 
 export async function markJobDeleted(queryable: Queryable, id: number, by: string): Promise<void> {
-  await tablesOf(queryable)
+  await queryable
     .updateTable('job')
     .set({ deleted_at: sql<Date>`clock_timestamp()`, updated_by: by })
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .execute();
 }
 
 export async function setJobState(queryable: Queryable, id: number, state: string): Promise<void> {
-  await tablesOf(queryable).updateTable('job').set({ state }).where('id', '=', String(id)).execute();
+  await queryable.updateTable('job').set({ state }).where('id', '=', id).execute();
 }
 
 export async function findJobState(queryable: Queryable, id: number): Promise<string | undefined> {
-  const row = await tablesOf(queryable)
-    .selectFrom('job')
-    .select('state')
-    .where('id', '=', String(id))
-    .executeTakeFirst();
+  const row = await queryable.selectFrom('job').select('state').where('id', '=', id).executeTakeFirst();
   return row?.state;
 }
 
@@ -122,10 +117,10 @@ export interface LastRunValues {
 
 /** Notes the newest run of a job; a run older than the one noted changes nothing. */
 export async function setLastRun(queryable: Queryable, id: number, run: LastRunValues): Promise<void> {
-  await tablesOf(queryable)
+  await queryable
     .updateTable('job')
     .set(run)
-    .where('id', '=', String(id))
+    .where('id', '=', id)
     .where((or) =>
       or.or([
         or('last_run_id', '=', run.last_run_id),
@@ -156,7 +151,7 @@ type JobWithEnds = Awaited<ReturnType<ReturnType<typeof joined>['execute']>>[num
 export type { JobWithEnds };
 
 function joined(queryable: Queryable, query: JobQuery & { readonly project: string; readonly id?: number }) {
-  let rows = tablesOf(queryable)
+  let rows = queryable
     .selectFrom('job')
     .innerJoin('connection as source', 'source.id', 'job.source_id')
     .innerJoin('connection as destination', 'destination.id', 'job.destination_id')
@@ -175,9 +170,9 @@ function joined(queryable: Queryable, query: JobQuery & { readonly project: stri
     ])
     .where('job.project', '=', query.project)
     .where('job.deleted_at', 'is', null);
-  if (query.id !== undefined) rows = rows.where('job.id', '=', String(query.id));
-  if (query.sourceId !== undefined) rows = rows.where('job.source_id', '=', String(query.sourceId));
-  if (query.destinationId !== undefined) rows = rows.where('job.destination_id', '=', String(query.destinationId));
+  if (query.id !== undefined) rows = rows.where('job.id', '=', query.id);
+  if (query.sourceId !== undefined) rows = rows.where('job.source_id', '=', query.sourceId);
+  if (query.destinationId !== undefined) rows = rows.where('job.destination_id', '=', query.destinationId);
   return rows;
 }
 
@@ -186,7 +181,7 @@ export async function listJobsAt(queryable: Queryable, kind: ConnectionKind, ids
   if (ids.length === 0) return [];
   const [near, far] =
     kind === 'source' ? (['source_id', 'destination_id'] as const) : (['destination_id', 'source_id'] as const);
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('job')
     .innerJoin('connection as other', 'other.id', `job.${far}`)
     .select([
@@ -201,7 +196,7 @@ export async function listJobsAt(queryable: Queryable, kind: ConnectionKind, ids
       'other.name as other_name',
       'other.type as other_type',
     ])
-    .where(`job.${near}`, 'in', ids.map(String))
+    .where(`job.${near}`, 'in', [...ids])
     .where('job.deleted_at', 'is', null)
     .orderBy('job.id')
     .execute();
@@ -209,7 +204,7 @@ export async function listJobsAt(queryable: Queryable, kind: ConnectionKind, ids
 
 /** Live jobs of every project that ran at least once, for metrics. */
 export async function listRanJobs(queryable: Queryable, limit: number) {
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('job')
     .innerJoin('connection as source', 'source.id', 'job.source_id')
     .innerJoin('connection as destination', 'destination.id', 'job.destination_id')

@@ -1,10 +1,9 @@
 import { sql } from 'kysely';
 import type { Queryable } from '../../../store/index.ts';
-import { tablesOf } from './rows.ts';
 
 /** Settings of a project; undefined when none were ever written. */
 export async function findSettings(queryable: Queryable, project: string) {
-  return tablesOf(queryable)
+  return queryable
     .selectFrom('project_settings')
     .select(['id', 'webhook_alert_url'])
     .where('project', '=', project)
@@ -16,7 +15,7 @@ export async function putSettings(
   queryable: Queryable,
   row: { readonly project: string; readonly webhook_alert_url: string; readonly updated_by: string },
 ): Promise<number> {
-  const written = await tablesOf(queryable)
+  const written = await queryable
     .insertInto('project_settings')
     .values({ ...row, created_by: row.updated_by })
     .onConflict((conflict) =>
@@ -28,5 +27,5 @@ export async function putSettings(
     )
     .returning('id')
     .executeTakeFirstOrThrow();
-  return Number(written.id);
+  return written.id;
 }
