@@ -10,7 +10,7 @@ const IMPORT =
 export function checkImports(root: string): string[] {
   const src = join(root, 'src');
   return sourceFiles(src)
-    .filter((file) => !file.endsWith('.test.ts'))
+    .filter((file) => !/\.test(-support)?\.ts$/.test(file))
     .flatMap((file) => importsOf(file).flatMap((target) => judge(src, file, target)));
 }
 
