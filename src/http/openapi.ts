@@ -12,6 +12,8 @@ export async function describeFace(face: Face): Promise<Record<string, unknown>>
   // Loaded here only: a running server serves the committed documents.
   const { fastifySwagger } = await import('@fastify/swagger');
   await app.register(fastifySwagger, {
+    // Shapes keep their names as components of the document.
+    refResolver: { buildLocalReference: (shape) => String(shape['$id']) },
     openapi: {
       openapi: '3.1.0',
       info: { title: face.title, version: face.version },

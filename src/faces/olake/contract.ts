@@ -1,4 +1,4 @@
-import { Type, type TSchema } from 'typebox';
+import { Type } from 'typebox';
 
 /** Shapes of the OLake server API as clients send and get them. Unknown keys are always welcome and never looked at. */
 
@@ -66,12 +66,3 @@ export const SettingsBody = Type.Object({
   webhook_alert_url: Type.Optional(Text),
   id: Type.Optional(Type.Unknown()),
 });
-
-/** The envelope of every answer. */
-export const Envelope = Type.Object({
-  success: Type.Boolean(),
-  message: Type.String(),
-  data: Type.Optional(Type.Unknown()),
-});
-
-export type { TSchema };

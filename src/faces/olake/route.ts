@@ -6,7 +6,7 @@ import { Failure } from '../../errors.ts';
 import { requireRole, type Guard } from '../../http/index.ts';
 import { checkProject, type JsonForm, type Paging, type Scope, type Sync } from '../../sync/index.ts';
 import type { World } from '../../world.ts';
-import { Envelope } from './contract.ts';
+import { answersOf, shapes, type Failing } from './shapes/index.ts';
 
 /** What the face stands on. */
 export interface OlakeRooms {
@@ -56,6 +56,12 @@ export interface Route<Body extends TSchema = TSchema> {
   readonly role: Role | 'open';
   readonly summary: string;
   readonly body?: Body;
+  /** Shape of the answer's `data`, for the document only; `file` for a download instead of the envelope. */
+  readonly data: TSchema | 'file';
+  /** Statuses of failures that do not follow from the kind of the route. */
+  readonly fails?: readonly Failing[];
+  /** It answers a page of a list. */
+  readonly paged?: true;
   /** It does something even by GET: no page of another site may cause it. */
   readonly acts?: true;
   /** Fields may come in the query when there is no body. */
@@ -71,7 +77,16 @@ export function route<Body extends TSchema>(spec: Route<Body>): Route {
 
 /** Adds routes, each under all its paths and methods, behind the guard. */
 export function addRoutes(app: FastifyInstance, routes: readonly Route[], guard: Guard): void {
+  if (isDescribed(app)) for (const shape of shapes) app.addSchema(shape);
   for (const spec of routes) for (const path of spec.paths) addRoute(app, { spec, path, guard });
+}
+
+/**
+ * Whether the document is being made. A running server gets no shapes of answers: it would compile them at its start,
+ * and a scope with schemas of its own falls back to the framework's compilers, which hide fields that no shape names.
+ */
+function isDescribed(app: FastifyInstance): boolean {
+  return app.hasDecorator('swagger');
 }
 
 function addRoute(
@@ -89,7 +104,7 @@ function addRoute(
       tags: ['olake'],
       ...(role === 'open' && { security: [] }),
       ...(body && { body }),
-      response: { '2xx': Envelope, '4xx': Envelope },
+      ...(isDescribed(app) && { response: answersOf(spec) }),
     },
     ...(role === 'open' && { bodyLimit: OPEN_BODY_BYTES }),
     onRequest: hooksOf(spec, guard),

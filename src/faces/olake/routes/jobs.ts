@@ -1,7 +1,8 @@
-import type { Static } from 'typebox';
+import { Type, type Static } from 'typebox';
 import type { JobInput, JobQuery } from '../../../sync/index.ts';
 import { ActivateBody, JobBody, JobChangeBody } from '../contract.ts';
 import { readId, route, type Answer, type Call, type FaceRooms, type Route } from '../route.ts';
+import { Deleted, ref } from '../shapes/index.ts';
 import { showJob } from '../translate.ts';
 
 const LIST = '/api/v1/project/:projectid/jobs';
@@ -27,6 +28,8 @@ function readRoutes({ sync }: FaceRooms): Route[] {
       paths: [LIST],
       role: 'viewer',
       summary: 'List the jobs; source_id and dest_id narrow the list',
+      data: Type.Array(ref('Job')),
+      paged: true,
       handle: (call) => list(call, filterOf(call)),
     }),
     route({
@@ -34,6 +37,8 @@ function readRoutes({ sync }: FaceRooms): Route[] {
       paths: [ONE],
       role: 'viewer',
       summary: 'Read a job; or the list filtered the seed\'s way, as in /jobs/dest_id="7"',
+      data: Type.Union([ref('Job'), Type.Array(ref('Job'))]),
+      fails: [404],
       async handle(call) {
         const odd = FILTER.exec(call.param('id'));
         if (odd) return list(call, { ...filterOf(call), ...filterBy(odd[1]!, odd[2]!) });
@@ -51,6 +56,8 @@ function writeRoutes({ sync }: FaceRooms): Route[] {
       paths: [LIST],
       role: 'editor',
       summary: 'Create a job, with its source and destination where they do not exist',
+      data: ref('JobEcho'),
+      fails: [409],
       body: JobBody,
       async handle(call) {
         const id = await sync.jobs.create(call.scope(), inputOf(call.body));
@@ -62,6 +69,8 @@ function writeRoutes({ sync }: FaceRooms): Route[] {
       paths: [ONE],
       role: 'editor',
       summary: 'Replace a job; streams of difference_streams are cleared',
+      data: ref('JobEcho'),
+      fails: [404, 409],
       body: JobChangeBody,
       async handle(call) {
         const id = call.id();
@@ -77,6 +86,8 @@ function writeRoutes({ sync }: FaceRooms): Route[] {
       paths: [ONE],
       role: 'editor',
       summary: 'Delete a job; source, destination and written data stay',
+      data: Deleted,
+      fails: [404, 409],
       async handle(call) {
         const name = await sync.jobs.remove(call.scope(), call.id());
         return { message: 'job deleted successfully', data: { name } };
@@ -87,6 +98,8 @@ function writeRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${ONE}/activate`],
       role: 'editor',
       summary: 'Put a job on its schedule, or take it off',
+      data: Type.Object({ activate: Type.Boolean() }),
+      fails: [404],
       body: ActivateBody,
       async handle(call) {
         const { activate } = call.body;

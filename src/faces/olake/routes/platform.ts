@@ -1,4 +1,5 @@
 import { readNumber, route, type FaceRooms, type Route } from '../route.ts';
+import { AllReleases, Maintenance } from '../shapes/index.ts';
 
 const RELEASED = '2026-11-21';
 
@@ -11,6 +12,7 @@ export function platformRoutes({ version }: FaceRooms): Route[] {
       paths: ['/api/v1/platform/releases'],
       role: 'viewer',
       summary: 'Releases of the parts; never asks the network',
+      data: AllReleases,
       async handle(call) {
         readNumber(call.query('limit'), { name: 'limit', least: 1, most: 1000, fallback: 1000 });
         const part = { current_version: version, releases: [release] };
@@ -25,6 +27,7 @@ export function platformRoutes({ version }: FaceRooms): Route[] {
       paths: ['/api/v1/platform/opt/status'],
       role: 'viewer',
       summary: 'Whether tables are maintained by this server',
+      data: Maintenance,
       handle: async () => ({ message: 'ok', data: { enabled: false } }),
     }),
   ];

@@ -2,6 +2,7 @@ import { Failure } from '../../../errors.ts';
 import type { ProjectSettings } from '../../../sync/index.ts';
 import { SettingsBody, UniqueBody } from '../contract.ts';
 import { route, type FaceRooms, type Route } from '../route.ts';
+import { ref, Unique } from '../shapes/index.ts';
 
 const PROJECT = '/api/v1/project/:projectid';
 
@@ -14,6 +15,8 @@ export function projectRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${PROJECT}/check-unique`],
       role: 'viewer',
       summary: 'Whether a name is free; 409 says that it is taken',
+      data: Unique,
+      fails: [409],
       body: UniqueBody,
       async handle(call) {
         const { name, entity_type: entity } = call.body;
@@ -30,6 +33,7 @@ export function projectRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${PROJECT}/settings`],
       role: 'viewer',
       summary: 'Settings of a project',
+      data: ref('Settings'),
       async handle(call) {
         const { project } = call.scope();
         return { message: 'settings found', data: showSettings(project, await sync.settings.get(project)) };
@@ -40,6 +44,7 @@ export function projectRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${PROJECT}/settings`],
       role: 'editor',
       summary: 'Write the settings of a project',
+      data: ref('Settings'),
       body: SettingsBody,
       async handle(call) {
         const scope = call.scope();

@@ -1,7 +1,9 @@
+import { Type } from 'typebox';
 import { Failure } from '../../../errors.ts';
 import { LogsBody } from '../contract.ts';
 import { readNumber, route, type Call, type FaceRooms, type Route } from '../route.ts';
 import { sendDownload } from '../download.ts';
+import { ref } from '../shapes/index.ts';
 import { showLog, showRun } from '../translate.ts';
 
 const JOB = '/api/v1/project/:projectid/jobs/:id';
@@ -18,6 +20,8 @@ function startRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${JOB}/sync`],
       role: 'editor',
       summary: 'Sync now; skipped while a sync of the job has not ended',
+      data: Type.Null(),
+      fails: [404, 409],
       async handle(call) {
         const outcome = await sync.runs.sync(call.scope(), call.id());
         const message =
@@ -31,6 +35,8 @@ function startRoutes({ sync }: FaceRooms): Route[] {
       role: 'editor',
       acts: true,
       summary: 'End the running sync, if there is one',
+      data: Type.Null(),
+      fails: [404],
       async handle(call) {
         await sync.runs.cancel(call.scope(), call.id());
         return { message: 'job cancelled successfully', data: null };
@@ -47,6 +53,9 @@ function historyRoutes(rooms: FaceRooms): Route[] {
       paths: [`${JOB}/tasks`],
       role: 'viewer',
       summary: 'History of a job, newest first',
+      data: Type.Array(ref('Task')),
+      fails: [404],
+      paged: true,
       async handle(call) {
         const { items, total } = await sync.runs.list(call.scope().project, call.id(), call.paging());
         const now = world.now();
@@ -58,6 +67,8 @@ function historyRoutes(rooms: FaceRooms): Route[] {
       paths: [`${JOB}/task/:taskid/logs`, `${JOB}/tasks/:taskid/logs`],
       role: 'viewer',
       summary: 'A page of the log of a run; file_path, when given, wins over the id in the path',
+      data: ref('LogPage'),
+      fails: [404],
       body: LogsBody,
       bodyOrQuery: true,
       async handle(call) {
@@ -71,6 +82,8 @@ function historyRoutes(rooms: FaceRooms): Route[] {
       paths: [`${JOB}/logs/download`],
       role: 'viewer',
       summary: 'Log, state and statistics of a run as a gzipped tar',
+      data: 'file',
+      fails: [404],
       async handle(call) {
         const runId = call.query('file_path') || call.query('task_id');
         if (!runId) throw new Failure('bad_request', 'query parameter file_path is required');
@@ -99,6 +112,8 @@ function clearRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${JOB}/clear-destination`],
       role: 'editor',
       summary: 'Drop the tables of the selected streams; the next sync loads everything again',
+      data: Type.Null(),
+      fails: [404, 409],
       async handle(call) {
         await sync.runs.clear(call.scope(), call.id());
         return { message: 'clear destination triggered successfully', data: null };
@@ -109,6 +124,8 @@ function clearRoutes({ sync }: FaceRooms): Route[] {
       paths: [`${JOB}/clear-destination`],
       role: 'viewer',
       summary: 'Whether the destination is being cleared',
+      data: Type.Object({ running: Type.Boolean() }),
+      fails: [404],
       async handle(call) {
         const running = await sync.runs.isClearing(call.scope().project, call.id());
         return { message: 'ok', data: { running } };
@@ -119,6 +136,8 @@ function clearRoutes({ sync }: FaceRooms): Route[] {
       paths: ['/internal/project/:projectid/jobs/:id/clear-destination/recover'],
       role: 'editor',
       summary: 'Queue an interrupted clear again',
+      data: Type.Null(),
+      fails: [404, 409],
       async handle(call) {
         const outcome = await sync.runs.recoverClear(call.scope(), call.id());
         return { message: outcome === 'started' ? 'clear destination queued again' : 'nothing to recover', data: null };

@@ -1,6 +1,8 @@
+import { Type } from 'typebox';
 import { clientAddress } from '../../../http/index.ts';
 import { LoginBody, SignupBody } from '../contract.ts';
 import { route, type FaceRooms, type Route } from '../route.ts';
+import { ref, SignedUp, Telemetry, WhoAmI } from '../shapes/index.ts';
 import { roleWord } from '../translate.ts';
 
 /** Signing in, up and out. */
@@ -15,6 +17,8 @@ function signInRoutes({ access, guard, config }: FaceRooms): Route[] {
       paths: ['/login'],
       role: 'open',
       summary: 'Sign in: a session cookie, and a token that dies with the session',
+      data: ref('Login'),
+      fails: [401, 429],
       body: LoginBody,
       async handle({ request, reply, body }) {
         const { username, password } = body;
@@ -30,6 +34,8 @@ function signInRoutes({ access, guard, config }: FaceRooms): Route[] {
       paths: ['/signup'],
       role: 'open',
       summary: 'Create an account for oneself, where the operator allows it',
+      data: SignedUp,
+      fails: [409, 429],
       body: SignupBody,
       async handle({ body, actor }) {
         const { email, username, password } = body;
@@ -42,6 +48,7 @@ function signInRoutes({ access, guard, config }: FaceRooms): Route[] {
       paths: ['/auth', '/auth/check'],
       role: 'viewer',
       summary: 'Who am I',
+      data: WhoAmI,
       async handle(call) {
         const { username, role } = call.principal();
         return { message: 'authenticated', data: { username, role: roleWord(role) } };
@@ -57,6 +64,7 @@ function sessionEndRoutes({ access, guard, version }: FaceRooms): Route[] {
       paths: ['/logout'],
       role: 'open',
       summary: 'End the session and its token',
+      data: Type.Null(),
       async handle({ request, reply }) {
         await guard.identify(request);
         for (const cookie of guard.cookiesOf(request)) await access.signOut(cookie);
@@ -70,6 +78,7 @@ function sessionEndRoutes({ access, guard, version }: FaceRooms): Route[] {
       paths: ['/telemetry-id'],
       role: 'open',
       summary: 'No telemetry is sent',
+      data: Telemetry,
       handle: async () => ({ message: 'ok', data: { user_id: '', version } }),
     }),
   ];

@@ -3,6 +3,7 @@ import { Failure } from '../../../errors.ts';
 import type { ConfigAsk, ConnectionKind, Scope } from '../../../sync/index.ts';
 import { SpecBody, StreamsBody, TestBody } from '../contract.ts';
 import { route, type FaceRooms, type Route } from '../route.ts';
+import { ref } from '../shapes/index.ts';
 
 const PROJECT = '/api/v1/project/:projectid';
 
@@ -15,6 +16,7 @@ export function trialRoutes({ sync }: FaceRooms, kind: ConnectionKind): Route[] 
       paths: [`${base}/spec`],
       role: 'viewer',
       summary: `Form of the config of a ${kind} type`,
+      data: ref(kind === 'source' ? 'SourceSpec' : 'DestinationSpec'),
       body: SpecBody,
       bodyOrQuery: true,
       async handle(call) {
@@ -32,6 +34,7 @@ export function trialRoutes({ sync }: FaceRooms, kind: ConnectionKind): Route[] 
       paths: [`${base}/versions`],
       role: 'viewer',
       summary: `Versions of a ${kind} type, newest first`,
+      data: ref('Versions'),
       async handle(call) {
         call.scope();
         return { message: 'ok', data: { version: sync.specs.versions(kind, call.query('type') ?? '') } };
@@ -42,6 +45,8 @@ export function trialRoutes({ sync }: FaceRooms, kind: ConnectionKind): Route[] 
       paths: [`${base}/test`],
       role: 'editor',
       summary: `Try out the config of a ${kind}`,
+      data: ref('TestResult'),
+      fails: [404],
       body: TestBody,
       async handle(call) {
         const { status, message, logs } = await sync.trials.test(askOf(call.scope(), kind, call.body));
@@ -61,6 +66,8 @@ export function discoverRoute({ sync }: FaceRooms): Route {
     role: 'editor',
     acts: true,
     summary: 'Discover the streams of a source',
+    data: ref('Discovery'),
+    fails: [404],
     body: StreamsBody,
     bodyOrQuery: true,
     async handle(call) {
