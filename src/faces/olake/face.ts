@@ -1,5 +1,5 @@
 import { createGuard, type Face } from '../../http/index.ts';
-import { addRoutes, type FaceRooms, type OlakeRooms } from './route.ts';
+import { addRoutes, isDescribed, type FaceRooms, type OlakeRooms } from './route.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { platformRoutes } from './routes/platform.ts';
@@ -36,7 +36,9 @@ export function createOlakeFace(rooms: OlakeRooms): Face {
     prefixes: ['/login', '/signup', '/logout', '/auth', '/telemetry-id', '/api', '/internal'],
     readsAnyTypeAsJson: true,
     keepsNumbers: true,
-    register(app) {
+    async register(app) {
+      // Loaded for the document only: a running server starts without them.
+      if (isDescribed(app)) for (const shape of (await import('./shapes/all.ts')).shapes) app.addSchema(shape);
       addRoutes(app, routes, all.guard);
     },
     errorReply: replyTo,

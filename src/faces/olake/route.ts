@@ -6,7 +6,7 @@ import { Failure } from '../../errors.ts';
 import { requireRole, type Guard } from '../../http/index.ts';
 import { checkProject, type JsonForm, type Paging, type Scope, type Sync } from '../../sync/index.ts';
 import type { World } from '../../world.ts';
-import { answersOf, shapes, type Failing } from './shapes/index.ts';
+import { answersOf, type Failing } from './shapes/index.ts';
 
 /** What the face stands on. */
 export interface OlakeRooms {
@@ -77,7 +77,6 @@ export function route<Body extends TSchema>(spec: Route<Body>): Route {
 
 /** Adds routes, each under all its paths and methods, behind the guard. */
 export function addRoutes(app: FastifyInstance, routes: readonly Route[], guard: Guard): void {
-  if (isDescribed(app)) for (const shape of shapes) app.addSchema(shape);
   for (const spec of routes) for (const path of spec.paths) addRoute(app, { spec, path, guard });
 }
 
@@ -85,7 +84,7 @@ export function addRoutes(app: FastifyInstance, routes: readonly Route[], guard:
  * Whether the document is being made. A running server gets no shapes of answers: it would compile them at its start,
  * and a scope with schemas of its own falls back to the framework's compilers, which hide fields that no shape names.
  */
-function isDescribed(app: FastifyInstance): boolean {
+export function isDescribed(app: FastifyInstance): boolean {
   return app.hasDecorator('swagger');
 }
 

@@ -53,3 +53,4 @@ export const lastRun = {
   last_run_time: Type.Optional(time('Absent before the first run.')),
   last_run_state: Type.Optional(status),
 };
+export const role = word(['admin', 'member', 'viewer']);

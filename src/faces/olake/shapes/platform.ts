@@ -1,9 +1,7 @@
 import { Type } from 'typebox';
-import { name, ref, rowId, text, time, word } from './parts.ts';
+import { role, rowId, text, time } from './parts.ts';
 
 /** Shapes of people, sessions, settings and of the server itself, and of what goes wrong. */
-
-const role = word(['admin', 'member', 'viewer']);
 
 const User = Type.Object(
   { id: rowId, username: text(), email: text(), role, created_at: time(), updated_at: time() },
@@ -55,18 +53,3 @@ const Failure = Type.Object(
 );
 
 export const platformShapes = [User, Login, Settings, Releases, Failure];
-
-/** Data of answers that have no name of their own. */
-export const WhoAmI = Type.Object({ username: text(), role });
-export const SignedUp = Type.Object({ email: text(), username: text() });
-export const DeletedUser = Type.Object({ username: text() });
-export const Telemetry = Type.Object({ user_id: text('Always empty.'), version: text() });
-export const Deleted = name;
-export const Unique = Type.Object({ unique: Type.Literal(true) });
-export const Maintenance = Type.Object({ enabled: Type.Boolean() });
-export const AllReleases = Type.Object({
-  olake_ui_worker: ref('Releases'),
-  olake_helm: ref('Releases'),
-  olake: ref('Releases'),
-  features: ref('Releases'),
-});
