@@ -30,6 +30,16 @@ export const roomRules: readonly RoomRule[] = [
     may: ['columns', 'errors', 'world', 'observe'],
     why: 'usable as a library; never engine or store',
   },
+  {
+    room: 'files',
+    may: ['lakehouse', 'columns', 'errors', 'world'],
+    why: 'csv, json and parquet files of a folder, a bucket or the web, read as columns',
+  },
+  {
+    room: 'warehouse',
+    may: ['lakehouse', 'store', 'access', 'columns', 'errors', 'world', 'config', 'observe'],
+    why: 'the built-in table catalog of each project, as other engines use it',
+  },
   { room: 'connectors/kit', may: ['columns', 'lakehouse', 'errors', 'world'], why: 'interface and conformance suite' },
   {
     room: 'connectors/parquet',
@@ -40,6 +50,16 @@ export const roomRules: readonly RoomRule[] = [
     room: 'connectors/iceberg',
     may: ['connectors/kit', 'columns', 'lakehouse', 'errors', 'world'],
     why: 'destination over the lakehouse',
+  },
+  {
+    room: 'connectors/file',
+    may: ['connectors/kit', 'files', 'columns', 'errors', 'world'],
+    why: 'source over files',
+  },
+  {
+    room: 'connectors/s3',
+    may: ['connectors/kit', 'files', 'columns', 'errors', 'world'],
+    why: 'source over files',
   },
   {
     room: 'connectors/*',
@@ -67,7 +87,7 @@ export const roomRules: readonly RoomRule[] = [
   },
   {
     room: 'faces/*',
-    may: ['sync', 'engine', 'access', 'schedule', 'http', 'errors', 'world', 'config'],
+    may: ['sync', 'warehouse', 'engine', 'access', 'schedule', 'http', 'errors', 'world', 'config'],
     why: 'translates; never another face, store, connectors or lakehouse',
   },
 ];

@@ -49,8 +49,52 @@ export interface DestinationTable {
   discardStaged(): Promise<void>;
   /** Reads rows back at the given places, independent of the writer's memory, for reconciliation. */
   readRows(places: readonly RowPlace[]): Promise<readonly (readonly (string | null)[])[]>;
+  /** What `joinTable` needs elsewhere; JSON, valid while this table is open. */
+  readonly ticket: unknown;
+  /** A unit that was sealed by a writer with this table's ticket, to be committed or aborted here. */
+  adoptUnit(sealed: SealedUnit): Promise<CommitUnit>;
   drop(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Writes files for a table that another process holds open and commits. */
+export interface TableWriter {
+  beginUnit(): WriterUnit;
+  close(): Promise<void>;
+}
+
+export interface WriterUnit {
+  write(batch: ColumnBatch): Promise<BatchPlace>;
+  readonly bytes: number;
+  readonly rows: number;
+  /** *Durable* but invisible; the unit takes no more. Whoever adopts it owns the files. */
+  seal(): Promise<SealedUnit>;
+  abort(): Promise<void>;
+}
+
+/** The files of a unit. `files` is JSON that only the destination reads. */
+export interface SealedUnit {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly files: unknown;
+}
+
+/** What the upkeep of a table may do; each part is left out where it is absent. */
+export interface MaintenancePolicy {
+  /** Rewrites small files and files with many deleted rows. */
+  readonly compact?: { readonly targetFileBytes: number; readonly minInputFiles: number };
+  readonly expireSnapshots?: { readonly olderThanMs: number; readonly keepAtLeast: number };
+  /** Removes files that no snapshot names and that are older than this. */
+  readonly removeOrphans?: { readonly olderThanMs: number };
+}
+
+export interface MaintenanceResult {
+  readonly compactedFiles: number;
+  readonly writtenFiles: number;
+  readonly removedDeleteFiles: number;
+  readonly expiredSnapshots: number;
+  readonly removedFiles: number;
+  readonly removedBytes: number;
 }
 
 /** Files written, not yet visible, then committed once with the checkpoint. */
@@ -97,6 +141,13 @@ export interface RowPlace {
 
 export interface DestinationSession {
   openTable(table: OpenTable): Promise<DestinationTable>;
+  /** Joins a table that another process holds open; neither creates, recovers nor commits anything. */
+  joinTable(table: OpenTable, ticket: unknown): Promise<TableWriter>;
+  /** Upkeep of a table that may be in use; undefined when it does not exist. Absent where tables need none. */
+  maintain?(
+    name: TableName,
+    work: { readonly policy: MaintenancePolicy; readonly signal: AbortSignal },
+  ): Promise<MaintenanceResult | undefined>;
   /** Drops the table if it exists; true when it did. */
   dropTable(name: TableName): Promise<boolean>;
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 import type { Column, ColumnBatch } from '../../columns/index.ts';
 import type { World } from '../../world.ts';
+import type { ChangeLog } from './changes.ts';
 import type { ConnectorSpec, LogLine } from './protocol.ts';
 
 export type SyncMode = 'full_refresh' | 'incremental' | 'cdc' | 'strict_cdc';
@@ -116,6 +117,10 @@ export interface SourceSession {
   countRows(stream: StreamSelection, options: { upTo?: CursorBound; signal: AbortSignal }): Promise<number>;
   /** Rows with these primary key values (each a list of canonical texts in primaryKey order), in any order. */
   fetchByKey(stream: StreamSelection, keys: readonly (readonly string[])[]): Promise<readonly SampledRow[]>;
+  /** Names the moment that the loads of this session see, for sessions elsewhere; null when they cannot share it. */
+  shareMoment?(options: { signal: AbortSignal }): Promise<string | null>;
+  /** There when the source has one, and its config asks to read it. */
+  readonly changeLog?: ChangeLog;
   close(): Promise<void>;
 }
 
@@ -158,4 +163,6 @@ export interface ConnectorContext {
   readonly signal: AbortSignal;
   /** Refuses folders, files and sockets of this machine that this server may not use; absent where all may be used. */
   readonly allowPath?: (path: string) => void;
+  /** From `shareMoment` of another session that is still open: loads of this session see the same moment. */
+  readonly moment?: string;
 }
