@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { canonicalText, readRows, type ColumnBatch } from '../../src/columns/index.ts';
 import type {
   Chunk,
+  ConnectorContext,
   CursorBound,
   LogLine,
   ReadOptions,
@@ -57,10 +58,15 @@ export interface OpenedSource {
 }
 
 /** A session of any source connector, with its log. */
-export async function openSource(connector: SourceConnector, config: unknown): Promise<OpenedSource> {
+export async function openSource(
+  connector: SourceConnector,
+  config: unknown,
+  changes: Partial<ConnectorContext> = {},
+): Promise<OpenedSource> {
   const lines: LogLine[] = [];
   const { signal } = new AbortController();
-  const session = await connector.open(config, { world: createWorld(), log: (line) => void lines.push(line), signal });
+  const context = { world: createWorld(), log: (line: LogLine) => void lines.push(line), signal, ...changes };
+  const session = await connector.open(config, context);
   return {
     session,
     lines,

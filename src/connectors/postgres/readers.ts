@@ -4,13 +4,17 @@ import type { PostgresConfig } from './config.ts';
 import { connect, type Connection } from './connect.ts';
 import { cancelledFailure } from './failures.ts';
 import { createPool, type Reader } from './pool.ts';
+import { quoteText } from './select.ts';
 
 /** The connections of one session: at most `maxThreads` readers, and one that holds the snapshot while a load is read. */
 export interface Readers {
   /** Lends a connection; inside the shared snapshot when one is held. Waits while all are lent. */
   use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
-  /** Takes the snapshot that all later work of this session sees. Idempotent. */
-  holdSnapshot(signal: AbortSignal): Promise<void>;
+  /**
+   * Takes the snapshot that all later work of this session sees, and answers the name by which other connections can see
+   * it, too; null when the server cannot share one. Idempotent.
+   */
+  holdSnapshot(signal: AbortSignal): Promise<string | null>;
   /** Ends work in progress as cancelled and closes every connection. */
   close(): Promise<void>;
 }
@@ -22,7 +26,9 @@ export function createReaders(config: PostgresConfig, context: ConnectorContext)
   const ended = AbortSignal.any([context.signal, closed.signal]);
   const pool = createPool(config);
   const running = new Set<Promise<unknown>>();
-  let holding: Promise<Holder> | undefined;
+  // The moment of another session is held there; here every connection enters it from its first use.
+  let holding: Promise<Holder> | undefined =
+    context.moment === undefined ? undefined : Promise.resolve({ snapshot: context.moment });
 
   async function lend<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
     const reader = await pool.take(signal);
@@ -52,7 +58,7 @@ export function createReaders(config: PostgresConfig, context: ConnectorContext)
     async holdSnapshot(signal) {
       holding ??= openHolder(config, AbortSignal.any([signal, ended]), context.log);
       try {
-        await holding;
+        return (await holding).snapshot ?? null;
       } catch (error) {
         holding = undefined;
         throw error;
@@ -62,13 +68,14 @@ export function createReaders(config: PostgresConfig, context: ConnectorContext)
       closed.abort();
       await Promise.all(running);
       const holder = await holding?.catch(() => undefined);
-      await Promise.all([pool.close(), holder?.connection.close()]);
+      await Promise.all([pool.close(), holder?.connection?.close()]);
     },
   };
 }
 
 interface Holder {
-  readonly connection: Connection;
+  /** Absent when a session elsewhere holds the snapshot. */
+  readonly connection?: Connection;
   /** Undefined when the server cannot share one: then each reader sees its own moment. */
   readonly snapshot: string | undefined;
 }
@@ -87,8 +94,10 @@ async function openHolder(config: PostgresConfig, signal: AbortSignal, log: Conn
 
 async function enterSnapshot(reader: Reader, { connection, snapshot }: Holder): Promise<void> {
   if (reader.inSnapshot) return;
-  const broken = connection.broken();
+  const broken = connection?.broken();
   if (broken) throw new Failure('connection_lost', `the snapshot of this load is gone: ${broken.message}`);
-  await reader.connection.query(`${BEGIN};${snapshot ? `set transaction snapshot '${snapshot}'` : 'select 1'}`);
+  await reader.connection.query(
+    `${BEGIN};${snapshot ? `set transaction snapshot ${quoteText(snapshot)}` : 'select 1'}`,
+  );
   reader.inSnapshot = true;
 }

@@ -67,6 +67,7 @@ export function createSession(config: PostgresConfig, context: ConnectorContext)
         const columns = chooseReadings(relation, stream, () => undefined);
         return fetchRows(query, relation, { columns, primaryKey: stream.primaryKey, keys });
       }),
+    shareMoment: ({ signal }) => readers.holdSnapshot(signal),
     close: () => readers.close(),
   };
 }
