@@ -12,7 +12,7 @@ import { runInChild } from '../../src/sync/attempt/host.ts';
 import type { AttemptHost } from '../../src/sync/attempt/host.ts';
 import { answerFromCatalog } from '../../src/sync/attempt/io.ts';
 import type { SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
-import { buildCatalog, parseState, withStream, writeState } from '../../src/sync/catalog/index.ts';
+import { buildCatalog, parseState, withChange, writeState } from '../../src/sync/catalog/index.ts';
 import type { AdvancedSettings, Catalog } from '../../src/sync/types.ts';
 import type { TestSource } from '../support/source.ts';
 
@@ -114,8 +114,7 @@ export async function createJob(source: TestSource, options: JobOptions): Promis
       async answer(question) {
         if (question.ask === 'guard') return null;
         if (question.ask !== 'saveState') return answerFromCatalog(tables, question);
-        const [entry] = parseState(`{"streams":[${question.entry}]}`).streams!;
-        state = writeState(withStream(parseState(state), entry!));
+        state = writeState(withChange(parseState(state), parseState(question.change)));
         return null;
       },
     };

@@ -2,7 +2,7 @@ import { findDestination, findSource } from '../../connectors/index.ts';
 import type { Attempt, AttemptResult, Component } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import { createLimit } from './pipeline/limit.ts';
-import { parseState, tableOf, withoutStreams, withStream, writeState } from '../catalog/index.ts';
+import { parseState, tableOf, withChange, withoutStreams, writeState } from '../catalog/index.ts';
 import { streamId } from '../catalog/names.ts';
 import type { Catalog, ConnectionSettings, SyncSnapshot } from '../types.ts';
 import { checkConfig } from './config.ts';
@@ -87,11 +87,11 @@ function hostOf(ports: SyncPorts, attempt: Attempt): AttemptHost {
       if (question.ask !== 'saveState') {
         return attempt.guarded(async (tx) => answerFromCatalog(ports.catalogIn(tx, project), question));
       }
-      const [entry] = parseState(`{"streams":[${question.entry}]}`).streams ?? [];
+      const change = parseState(question.change);
       return inTurn(() =>
         attempt.guarded(async (tx) => {
           const state = await ports.jobState.loadState(tx, jobId);
-          await ports.jobState.saveState(tx, jobId, withStream(state, entry!));
+          await ports.jobState.saveState(tx, jobId, withChange(state, change));
           return null;
         }),
       );

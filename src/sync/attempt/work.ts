@@ -74,8 +74,8 @@ export type Question =
   | { readonly ask: 'catalog.swap'; readonly name: TableName; readonly expected: string | null; readonly next: string }
   | { readonly ask: 'catalog.drop'; readonly name: TableName }
   | { readonly ask: 'catalog.list'; readonly database?: string }
-  /** `entry` is the JSON text of a StreamState: text, so that its numbers stay exact. */
-  | { readonly ask: 'saveState'; readonly entry: string };
+  /** `change` is the JSON text of the parts of a StateFile that changed: text, so that its numbers stay exact. */
+  | { readonly ask: 'saveState'; readonly change: string };
 
 export interface SyncResult {
   readonly warnings: number;

@@ -13,7 +13,7 @@ import {
   resolveStream,
   stateValue,
   withoutStreams,
-  withStream,
+  withChange,
   writeState,
 } from './index.ts';
 
@@ -215,7 +215,7 @@ test('state files keep every number and spell values as the contract says', () =
     sync_mode: '',
     state: { id: stateValue('9223372036854775807', 'long'), at: stateValue('2026-01-02T03:04:05.6Z', 'timestamp') },
   };
-  const text = writeState(withStream(state, entry));
+  const text = writeState(withChange(state, { streams: [entry] }));
   assert.match(text, /"id":9007199254740993\}/);
   assert.match(text, /"id":9223372036854775807,"at":"2026-01-02T03:04:05\.600000000Z"/);
   assert.deepEqual(withoutStreams(parseState(text), new Set(['n.t', 'n.u'])), {});

@@ -3,7 +3,15 @@ export type { CatalogNaming, StreamDefaults } from './build.ts';
 export { differCatalogs, selectedIds } from './difference.ts';
 export { readFilter, withTextFilters } from './filter.ts';
 export { mergeCatalog } from './merge.ts';
-export { ADDED_COLUMNS, destinationDatabase, reformat, streamId, uniqueNames, writtenDatabase } from './names.ts';
+export {
+  ADDED_COLUMNS,
+  COMMIT_TIME_COLUMN,
+  destinationDatabase,
+  reformat,
+  streamId,
+  uniqueNames,
+  writtenDatabase,
+} from './names.ts';
 export { parseCatalog } from './parse.ts';
 export { addedColumns, keptBesideData, resolveStream, tableOf } from './resolve.ts';
 export type { ResolvedStream } from './resolve.ts';
@@ -13,7 +21,7 @@ export {
   stateValue,
   streamStateOf,
   withoutStreams,
-  withStream,
+  withChange,
   writeState,
 } from './state.ts';
 export { catalogWord } from './words.ts';

@@ -44,3 +44,6 @@ export function byNamespace<T>(pairs: Iterable<readonly [namespace: string, item
 
 /** Columns that every synced table carries besides those of the source. */
 export const ADDED_COLUMNS = ['_olake_id', '_olake_timestamp', '_op_type'] as const;
+
+/** Time of the commit at the source; carried by the tables of streams that are read from a change log. */
+export const COMMIT_TIME_COLUMN = '_cdc_timestamp';

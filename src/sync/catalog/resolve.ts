@@ -5,7 +5,7 @@ import type { TableName } from '../../lakehouse/index.ts';
 import type { CatalogStream, SelectedStream } from '../types.ts';
 import { isAdded, sourceColumnNames } from './build.ts';
 import { readFilter } from './filter.ts';
-import { ADDED_COLUMNS, streamId, uniqueNames, writtenDatabase } from './names.ts';
+import { ADDED_COLUMNS, COMMIT_TIME_COLUMN, streamId, uniqueNames, writtenDatabase } from './names.ts';
 
 /** A selected stream, ready to be read and written. */
 export interface ResolvedStream {
@@ -20,6 +20,8 @@ export interface ResolvedStream {
   readonly tableColumns: readonly Column[];
   readonly normalization: boolean;
   readonly appendMode: boolean;
+  /** Read from a change log: the columns that it adds, the time of the commit first. Empty otherwise. */
+  readonly logColumns: readonly Column[];
   /** The partition pattern in names of the table. */
   readonly partition?: string;
   /** The same as the user wrote it, in names of the source. */
@@ -29,6 +31,8 @@ export interface ResolvedStream {
 interface Chosen {
   readonly selection: SelectedStream;
   readonly entry: CatalogStream;
+  /** Columns of the source's change log; absent when the source reads none. */
+  readonly log?: readonly Column[];
 }
 
 /**
@@ -39,6 +43,7 @@ export function resolveStream(chosen: Chosen, discovered: DiscoveredStream): Res
   const { selection, entry } = chosen;
   const id = streamId(entry.stream);
   const mode = readMode(id, entry, discovered);
+  const logColumns = mode === 'cdc' || mode === 'strict_cdc' ? columnsOfLog(chosen.log ?? []) : [];
   const cursor = mode === 'incremental' ? readCursor(id, entry, discovered) : undefined;
   const filter = readFilter(selection);
   const primaryKey = discovered.primaryKey;
@@ -49,9 +54,10 @@ export function resolveStream(chosen: Chosen, discovered: DiscoveredStream): Res
     ...partitionColumns(id, pattern, discovered),
   ];
   for (const condition of filter?.conditions ?? []) demandColumn(id, discovered, condition.column);
-  const columns = chooseColumns(chosen, discovered, new Set(needed));
+  const reserved = new Set([...ADDED_COLUMNS, ...logColumns.map((column) => column.name)]);
+  const columns = chooseColumns(chosen, discovered, { needed: new Set(needed), reserved });
   if (columns.length === 0) throw new Failure('bad_request', `stream ${id} has no column to sync`);
-  const names = nameColumns(chosen, columns);
+  const names = nameColumns(chosen, columns, reserved);
   const lakeColumns = columns.map((column, index) => ({
     name: names[index]!,
     type: column.column.type,
@@ -72,12 +78,18 @@ export function resolveStream(chosen: Chosen, discovered: DiscoveredStream): Res
     },
     table: tableOf(entry),
     lakeColumns,
-    tableColumns: tableColumns({ lakeColumns, columns, normalization, pattern }),
+    tableColumns: tableColumns({ lakeColumns, columns, normalization, pattern, logColumns }),
     normalization,
     appendMode: selection.append_mode ?? false,
+    logColumns,
     partition: pattern === undefined ? undefined : inLakeNames(pattern, columns, lakeColumns),
     pattern,
   };
+}
+
+function columnsOfLog(columns: readonly Column[]): Column[] {
+  const time: Column = { name: COMMIT_TIME_COLUMN, type: { kind: 'timestamp' }, nullable: true };
+  return [time, ...columns];
 }
 
 /** The table that a stream is written to. */
@@ -105,10 +117,11 @@ function tableColumns(parts: {
   columns: readonly SourceColumn[];
   normalization: boolean;
   pattern: string | undefined;
+  logColumns: readonly Column[];
 }): Column[] {
-  if (parts.normalization) return [...parts.lakeColumns, ...addedColumns()];
+  if (parts.normalization) return [...parts.lakeColumns, ...addedColumns(), ...parts.logColumns];
   const kept = keptBesideData(parts.columns, parts.pattern).map((index) => parts.lakeColumns[index]!);
-  return [{ name: 'data', type: { kind: 'string' }, nullable: true }, ...kept, ...addedColumns()];
+  return [{ name: 'data', type: { kind: 'string' }, nullable: true }, ...kept, ...addedColumns(), ...parts.logColumns];
 }
 
 function readMode(id: string, entry: CatalogStream, discovered: DiscoveredStream): SyncMode {
@@ -116,7 +129,8 @@ function readMode(id: string, entry: CatalogStream, discovered: DiscoveredStream
   if (discovered.modes.includes(mode)) return mode;
   const offered = discovered.modes.join(', ');
   if (mode === 'cdc' || mode === 'strict_cdc') {
-    throw new Failure('bad_request', `stream ${id}: this source does not read its change log yet; modes: ${offered}`);
+    const message = `stream ${id}: mode ${mode} needs a source that reads its change log; modes: ${offered}`;
+    throw new Failure('bad_request', message, { advice: 'Set update_method of the source to CDC.' });
   }
   throw new Failure('bad_request', `stream ${id}: sync mode "${mode}" is not offered; modes: ${offered}`);
 }
@@ -141,10 +155,10 @@ function demandColumn(id: string, discovered: DiscoveredStream, name: string): S
 function chooseColumns(
   { selection, entry }: Chosen,
   discovered: DiscoveredStream,
-  needed: Set<string>,
+  { needed, reserved }: { readonly needed: ReadonlySet<string>; readonly reserved: ReadonlySet<string> },
 ): SourceColumn[] {
   const chosen = selection.selected_columns;
-  const own = discovered.columns.filter((column) => !isAdded(column.name));
+  const own = discovered.columns.filter((column) => !reserved.has(column.name));
   if (!chosen) return own;
   const known = new Set(sourceColumnNames(entry));
   const wanted = new Set(chosen.columns);
@@ -155,12 +169,16 @@ function chooseColumns(
 }
 
 /** Stored names first, so that a new column never takes the name of an old one. */
-function nameColumns({ selection, entry }: Chosen, columns: readonly SourceColumn[]): string[] {
+function nameColumns(
+  { selection, entry }: Chosen,
+  columns: readonly SourceColumn[],
+  reserved: ReadonlySet<string>,
+): string[] {
   if (selection.use_source_column_names === true) return columns.map((column) => column.name);
   const stored = columns.map(
     (column) => entry.stream.type_schema.properties[column.name]?.destination_column_name || undefined,
   );
-  const taken = [...ADDED_COLUMNS, ...stored.filter((name) => name !== undefined)];
+  const taken = [...reserved, ...stored.filter((name) => name !== undefined)];
   const fresh = columns.filter((_, index) => stored[index] === undefined).map((column) => column.name);
   const names = uniqueNames(fresh, taken);
   return stored.map((name) => name ?? names.shift()!);

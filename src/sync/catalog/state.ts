@@ -31,16 +31,15 @@ export function writeState(state: StateFile): string {
   return JSON.stringify(state);
 }
 
-/** The same state with this stream's entry replaced or added. */
-export function withStream(state: StateFile, entry: StreamState): StateFile {
-  const id = idOf(entry);
-  const others = (state.streams ?? []).filter((other) => idOf(other) !== id);
-  return {
-    ...state,
-    type: state.type ?? 'STREAM',
-    version: state.version ?? STATE_VERSION,
-    streams: [...others, entry],
-  };
+/** The same state with the parts of `change` in place of its own: entries of streams, and the place in a common log. */
+export function withChange(state: StateFile, change: Pick<StateFile, 'streams' | 'global'>): StateFile {
+  const entries = change.streams ?? [];
+  const changed = new Set(entries.map(idOf));
+  const streams = [...(state.streams ?? []).filter((other) => !changed.has(idOf(other))), ...entries];
+  const global = change.global ?? state.global;
+  const followed = new Set(global?.streams);
+  const type = !global ? 'STREAM' : streams.every((entry) => followed.has(idOf(entry))) ? 'GLOBAL' : 'MIXED';
+  return { ...state, type, version: state.version ?? STATE_VERSION, ...(global && { global }), streams };
 }
 
 /** The same state without these streams; `{}` when nothing is left. */

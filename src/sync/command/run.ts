@@ -22,7 +22,7 @@ import {
   streamId,
   tableOf,
   withoutStreams,
-  withStream,
+  withChange,
   writeState,
 } from '../catalog/index.ts';
 import { need, readArguments } from './arguments.ts';
@@ -156,8 +156,8 @@ async function sync(args: CommandArguments, io: CommandIo): Promise<number> {
     progress: (value) => {
       if (args.save) writeWhole(beside(home, 'stats.json'), JSON.stringify(describeStats(value), null, 2));
     },
-    saveState: (entry) => {
-      state = withStream(state, parseState(`{"streams":[${entry}]}`).streams![0]!);
+    saveState: (change) => {
+      state = withChange(state, parseState(change));
       if (args.save) writeWhole(statePath, writeState(state));
     },
   })) as SyncResult;
@@ -205,7 +205,7 @@ interface ChildWork {
   readonly limitMs?: number;
   readonly file?: (line: LogLine) => void;
   readonly progress?: AttemptHost['progress'];
-  readonly saveState?: (entry: string) => void;
+  readonly saveState?: (change: string) => void;
 }
 
 async function inChild(io: CommandIo, child: ChildWork): Promise<unknown> {
@@ -223,7 +223,7 @@ async function inChild(io: CommandIo, child: ChildWork): Promise<unknown> {
     async answer(question) {
       if (question.ask === 'guard') return null;
       if (question.ask !== 'saveState') return answerFromCatalog(await catalog.get(), question);
-      child.saveState?.(question.entry);
+      child.saveState?.(question.change);
       return null;
     },
   };

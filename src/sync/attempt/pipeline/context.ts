@@ -60,7 +60,8 @@ export function createLedger(tools: RunTools, stream: ResolvedStream, table: Des
   const inTurn = createLimit(1);
   let last = table.checkpoint as SyncCheckpoint | undefined;
   const saveState = async (checkpoint: SyncCheckpoint): Promise<void> => {
-    await io.ask({ ask: 'saveState', entry: JSON.stringify(describeState(stream, checkpoint)) });
+    const streams = [describeState(stream, checkpoint)];
+    await io.ask({ ask: 'saveState', change: JSON.stringify({ streams }) });
     io.world.reach('sync.state-saved');
   };
   return {
