@@ -8,7 +8,7 @@ import { type RunningServer, startServer } from '../examples/demo/server.ts';
 import { startEmbeddedPostgres } from '../src/store/index.ts';
 import { type Figure, median, type Scale } from './figures.ts';
 import { peakMegabytes, tree } from './processes.ts';
-import { createTrips } from './tables.ts';
+import { createTrips } from './tables/index.ts';
 
 const PASSWORD = 'bench-password';
 
