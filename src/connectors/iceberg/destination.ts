@@ -1,11 +1,9 @@
-import { Failure } from '../../errors.ts';
-import type { CatalogPort, IcebergTable, Storage, TableName } from '../../lakehouse/index.ts';
+import type { IcebergTable, Storage, TableCatalog, TableName } from '../../lakehouse/index.ts';
 import {
   createLocalStorage,
   dropIcebergTable,
   folderWord,
   openIcebergTable,
-  openJdbcCatalog,
   probeLocalFolder,
 } from '../../lakehouse/index.ts';
 import type {
@@ -15,6 +13,7 @@ import type {
   DestinationTable,
   OpenTable,
 } from '../kit/index.ts';
+import { openCatalog } from './catalog.ts';
 import type { IcebergConfig } from './config.ts';
 import { laterCatalogs, readConfig } from './config.ts';
 import { catalogWords, icebergSpec } from './spec.ts';
@@ -37,7 +36,7 @@ export const connector: DestinationConnector = {
       context.log({ level: 'info', message: `writing, reading and removing a probe in ${lake.warehouse}` });
       await probeLocalFolder(context.world, lake.warehouse);
       context.log({ level: 'info', message: 'asking the catalog' });
-      await lake.catalog.load({ database: 'penstock_probe', table: 'penstock_probe' });
+      await lake.catalog.exists({ database: 'penstock_probe', table: 'penstock_probe' });
       context.log({ level: 'info', message: 'warehouse and catalog can be used' });
     } finally {
       await lake.close();
@@ -59,24 +58,15 @@ interface Lake {
   readonly context: DestinationContext;
   readonly storage: Storage;
   readonly warehouse: string;
-  readonly catalog: CatalogPort;
+  readonly catalog: TableCatalog;
   close(): Promise<void>;
 }
 
 async function openLake(config: IcebergConfig, context: DestinationContext): Promise<Lake> {
   const warehouse = config.warehouse ?? context.warehouse;
   context.allowPath(warehouse);
-  const parts = { config, context, warehouse, storage: createLocalStorage(context.world) };
-  if (config.catalog.type === 'jdbc') {
-    const { catalog, close } = await openJdbcCatalog({ ...config.catalog, allowPath: context.allowPath });
-    return { ...parts, catalog, close };
-  }
-  if (!context.catalog) {
-    throw new Failure('configuration_invalid', 'The built-in catalog exists inside the Penstock server only.', {
-      advice: 'Outside the server choose the catalog type jdbc.',
-    });
-  }
-  return { ...parts, catalog: context.catalog, close: async () => {} };
+  const storage = createLocalStorage(context.world);
+  return { config, context, warehouse, storage, ...(await openCatalog(config.catalog, context, storage)) };
 }
 
 /** A warehouse that holds the server's own folder may be used, but no table may lie in that. */

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import type { Column } from '../../columns/index.ts';
 import { createWorld } from '../../world.ts';
-import { loadTable } from './committer.ts';
+import { loadTable } from '../catalog/index.ts';
 import { checkpointKeys } from './checkpoint.ts';
 import { formatMetadata, withProperties } from './metadata.ts';
 import type { TableMetadata } from './model.ts';

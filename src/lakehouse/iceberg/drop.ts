@@ -1,11 +1,11 @@
-import type { CatalogPort, TableName } from '../catalog/port.ts';
+import type { TableName } from '../catalog/port.ts';
+import type { TableCatalog } from '../catalog/tables.ts';
 import type { World } from '../../world.ts';
 import type { Storage } from '../storage/types.ts';
-import { loadTable } from './committer.ts';
 
 export interface DropTable {
   readonly storage: Storage;
-  readonly catalog: CatalogPort;
+  readonly catalog: TableCatalog;
   readonly world: World;
   readonly name: TableName;
   /** Where a table of this name lies when we made it; files elsewhere are not ours to remove. */
@@ -21,7 +21,7 @@ export async function dropIcebergTable(
   options: DropTable,
 ): Promise<{ readonly dropped: boolean; readonly kept?: string }> {
   const { storage, catalog, name, world } = options;
-  if (!(await catalog.load(name))) return { dropped: false };
+  if (!(await catalog.exists(name))) return { dropped: false };
   const location = await readLocation(options);
   const isUsual = location === undefined || location === options.location;
   if (isUsual) await storage.put(dropMarker(options.location), Buffer.alloc(0));
@@ -37,7 +37,7 @@ export async function dropIcebergTable(
 /** A table whose metadata cannot be read any more can still be dropped. */
 async function readLocation(options: DropTable): Promise<string | undefined> {
   try {
-    return (await loadTable(options))?.metadata.location;
+    return (await options.catalog.load(options.name))?.metadata.location;
   } catch {
     return undefined;
   }

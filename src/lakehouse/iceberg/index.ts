@@ -1,5 +1,4 @@
 export type { CommitCheckpoint } from './checkpoint.ts';
-export { loadTable, removeFiles } from './committer.ts';
 export { currentSnapshot, findSnapshot, parseMetadata } from './metadata.ts';
 export type { MetadataVersion } from './metadata.ts';
 export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';

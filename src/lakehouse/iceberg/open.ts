@@ -1,9 +1,8 @@
 import type { Column } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
 import type { CommitPorts } from './committer.ts';
-import { loadTable, removeFiles } from './committer.ts';
 import type { MetadataVersion } from './metadata.ts';
-import { createMetadata, currentSchema, findSpec, formatMetadata, withSchema, withSpec } from './metadata.ts';
+import { createMetadata, currentSchema, findSpec, withSchema, withSpec } from './metadata.ts';
 import type { TableMetadata } from './model.ts';
 import type { FileNames } from './names.ts';
 import { parsePartition, unpartitioned } from './partition.ts';
@@ -25,22 +24,14 @@ export async function loadOrCreate(
   names: FileNames,
   table: { readonly shape: TableShape; readonly location: string },
 ): Promise<MetadataVersion> {
-  const existing = await loadTable(ports);
+  const existing = await ports.catalog.load(ports.name);
   if (existing) return existing;
-  const { storage, catalog, world, guard } = ports;
-  const first = firstMetadata(ports, names, table);
-  const location = names.metadata(0);
-  await storage.put(location, formatMetadata(first));
-  world.reach('iceberg.metadata-written');
-  await guard();
-  world.reach('iceberg.before-swap');
-  if (await catalog.swap(ports.name, { expected: null, next: location })) {
-    world.reach('iceberg.swapped');
-    return { location, metadata: first };
-  }
-  await removeFiles(storage, [location]);
-  const other = await loadTable(ports);
-  if (other) return other;
+  const { catalog, guard } = ports;
+  const next = firstMetadata(ports, names, table);
+  const now = next['last-updated-ms'];
+  const created = await catalog.commit(ports.name, { base: undefined, next, now, guard, file: names.metadata });
+  const made = created ?? (await catalog.load(ports.name));
+  if (made) return made;
   const { database, table: word } = ports.name;
   throw new Failure('commit_conflict', `The table ${database}.${word} could not be created; its name is taken.`);
 }

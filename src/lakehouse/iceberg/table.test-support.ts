@@ -7,8 +7,8 @@ import type { Column, ColumnBatch, ColumnValue } from '../../columns/index.ts';
 import { createColumnBuilder } from '../../columns/index.ts';
 import { createWorld } from '../../world.ts';
 import type { World } from '../../world.ts';
-import type { OwnedCatalog } from '../catalog/index.ts';
-import { openJdbcCatalog } from '../catalog/index.ts';
+import type { CatalogPort } from '../catalog/index.ts';
+import { createPointerTables, openJdbcCatalog } from '../catalog/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { createLocalStorage } from '../storage/index.ts';
 import type { CommitCheckpoint } from './checkpoint.ts';
@@ -20,10 +20,13 @@ export interface Lake {
   readonly folder: string;
   readonly storage: Storage;
   readonly world: World;
-  readonly catalog: OwnedCatalog['catalog'];
-  open(changes?: Partial<IcebergTableOptions>): Promise<IcebergTable>;
+  readonly catalog: CatalogPort;
+  open(changes?: OpeningChanges): Promise<IcebergTable>;
   close(): Promise<void>;
 }
+
+/** Options of an opening; the catalog is one of names of metadata files. */
+export type OpeningChanges = Partial<Omit<IcebergTableOptions, 'catalog'>> & { readonly catalog?: CatalogPort };
 
 export const name = { database: 'shop', table: 'orders' };
 
@@ -43,11 +46,11 @@ export async function openLake(given?: { folder: string; world?: World }): Promi
     storage,
     world,
     catalog,
-    open: (changes) =>
+    open: ({ catalog: pointers = catalog, ...changes } = {}) =>
       openIcebergTable({
         storage,
         world,
-        catalog,
+        catalog: createPointerTables({ storage, world: changes.world ?? world, catalog: pointers }),
         name,
         guard: async () => {},
         location: `${folder}/shop/orders`,

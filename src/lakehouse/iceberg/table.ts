@@ -64,11 +64,11 @@ async function findOrCreate(
   names: FileNames,
   announce: Announcer,
 ): Promise<MetadataVersion> {
-  const entry = await options.catalog.load(options.name);
-  if (entry) await cancelDrop(options.storage, options.location);
+  const exists = await options.catalog.exists(options.name);
+  if (exists) await cancelDrop(options.storage, options.location);
   else await finishDrop(options.storage, options.location);
   // A marker in the way of a new table is kept as the sign of an unclean end, which `recover` looks for.
-  if (!entry && (await options.storage.size(names.markerPath)) === undefined) await announce();
+  if (!exists && (await options.storage.size(names.markerPath)) === undefined) await announce();
   return loadOrCreate(options, names, { shape: options, location: options.location });
 }
 

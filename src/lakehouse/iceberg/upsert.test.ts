@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { referencedFiles } from './recovery.ts';
 import { createRowIds } from './row-ids.ts';
 import { name, openLake, readIndependently } from './table.test-support.ts';
-import { loadTable } from './committer.ts';
+import { loadTable } from '../catalog/index.ts';
 import { upsertToTheEnd } from './upsert.test-support.ts';
 
 const points = [
