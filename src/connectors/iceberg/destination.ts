@@ -1,17 +1,30 @@
-import type { IcebergTable, Storage, TableCatalog, TableName } from '../../lakehouse/index.ts';
+import type {
+  IcebergTable,
+  IcebergTicket,
+  IcebergUnit,
+  SealedFiles,
+  Storage,
+  TableCatalog,
+  TableName,
+  WrittenBatch,
+} from '../../lakehouse/index.ts';
 import {
   createLocalStorage,
   dropIcebergTable,
   folderWord,
+  joinIcebergTable,
   openIcebergTable,
   probeLocalFolder,
 } from '../../lakehouse/index.ts';
 import type {
+  BatchPlace,
   Checkpoint,
+  CommitUnit,
   DestinationConnector,
   DestinationContext,
   DestinationTable,
   OpenTable,
+  TableWriter,
 } from '../kit/index.ts';
 import { openCatalog } from './catalog.ts';
 import type { IcebergConfig } from './config.ts';
@@ -46,6 +59,7 @@ export const connector: DestinationConnector = {
     const lake = await openLake(readConfig(config), context);
     return {
       openTable: (table) => openTable(lake, table),
+      joinTable: async (table, ticket) => joinTable(lake, table, ticket as IcebergTicket),
       dropTable: (name) => dropTable(lake, name),
       close: () => lake.close(),
     };
@@ -106,25 +120,12 @@ function bindTable(lake: Lake, table: IcebergTable, open: OpenTable): Destinatio
       return table.rows;
     },
     beginUnit() {
-      const unit = table.beginUnit();
-      return {
-        get bytes() {
-          return unit.bytes;
-        },
-        get rows() {
-          return unit.rows;
-        },
-        async write(batch) {
-          const { file, row, placeOf } = await unit.write(batch);
-          return { file, firstRow: row, placeOf };
-        },
-        commit(effect, checkpoint) {
-          const appends = effect === 'upsert' && lake.config.appendsOnly;
-          return unit.commit(appends ? 'append' : effect, checkpoint);
-        },
-        abort: () => unit.abort(),
-      };
+      return bindUnit(lake, table.beginUnit());
     },
+    get ticket() {
+      return table.ticket();
+    },
+    adoptUnit: async ({ files }) => bindUnit(lake, await table.adoptUnit(files as SealedFiles)),
     publishStaged: (checkpoint) => table.publishStaged(checkpoint),
     discardStaged: () => table.discardStaged(),
     readRows: (places) => table.readRows(places),
@@ -132,6 +133,58 @@ function bindTable(lake: Lake, table: IcebergTable, open: OpenTable): Destinatio
     close: () => table.close(),
   };
 }
+
+function bindUnit(lake: Lake, unit: IcebergUnit): CommitUnit {
+  return {
+    get bytes() {
+      return unit.bytes;
+    },
+    get rows() {
+      return unit.rows;
+    },
+    write: async (batch) => toPlace(await unit.write(batch)),
+    commit(effect, checkpoint) {
+      const appends = effect === 'upsert' && lake.config.appendsOnly;
+      return unit.commit(appends ? 'append' : effect, checkpoint);
+    },
+    abort: () => unit.abort(),
+  };
+}
+
+/** Joins a table that another process has open; where its files lie, the ticket says. */
+function joinTable(lake: Lake, open: OpenTable, ticket: IcebergTicket): TableWriter {
+  const { context, storage } = lake;
+  const writer = joinIcebergTable(
+    {
+      ...open,
+      storage,
+      world: context.world,
+      codec: 'zstd',
+      targetFileBytes: LARGEST_FILE_BYTES,
+      allowLocation: context.allowPath,
+    },
+    ticket,
+  );
+  return {
+    beginUnit() {
+      const unit = writer.beginUnit();
+      return {
+        get bytes() {
+          return unit.bytes;
+        },
+        get rows() {
+          return unit.rows;
+        },
+        write: async (batch) => toPlace(await unit.write(batch)),
+        seal: async () => ({ files: await unit.seal(), rows: unit.rows, bytes: unit.bytes }),
+        abort: () => unit.abort(),
+      };
+    },
+    close: async () => {},
+  };
+}
+
+const toPlace = ({ file, row, placeOf }: WrittenBatch): BatchPlace => ({ file, firstRow: row, placeOf });
 
 async function dropTable(lake: Lake, name: TableName): Promise<boolean> {
   await lake.context.guard();

@@ -3,7 +3,7 @@ import { createLocalStorage, dropParquetTable, probeLocalFolder, safeSegment } f
 import type { DestinationConnector } from '../kit/index.ts';
 import { readConfig } from './config.ts';
 import { parquetSpec } from './spec.ts';
-import { openTable } from './table.ts';
+import { joinTable, openTable } from './table.ts';
 
 /** Plain Parquet files in folders, each table with a manifest that makes commits exactly-once. */
 export const connector: DestinationConnector = {
@@ -35,6 +35,8 @@ export const connector: DestinationConnector = {
     };
     return {
       openTable: (table) => openTable(parsed, table, { storage, world, guard, folder: folderOf(table.name) }),
+      joinTable: async (table, ticket) =>
+        joinTable(parsed, table, { storage, world, folder: folderOf(table.name), ticket }),
       async dropTable(name) {
         await guard();
         return dropParquetTable({ storage, world }, folderOf(name));

@@ -1,14 +1,35 @@
 import type { Column } from '../../columns/index.ts';
-import type { ParquetTable, ParquetTableOptions, PartitionRule, Storage } from '../../lakehouse/index.ts';
+import { Failure } from '../../errors.ts';
+import type {
+  ParquetFileEntry,
+  ParquetTable,
+  ParquetTableOptions,
+  ParquetTicket,
+  ParquetUnit,
+  PartitionRule,
+  Storage,
+} from '../../lakehouse/index.ts';
 import {
+  adoptParquetFiles,
   beginParquetUnit,
   dropParquetTable,
+  issueParquetTicket,
+  joinParquetTable,
   openParquetFile,
   openParquetTable,
   readPartitionRule,
   readRowTexts,
 } from '../../lakehouse/index.ts';
-import type { Checkpoint, CommitUnit, DestinationTable, Durable, OpenTable, RowPlace } from '../kit/index.ts';
+import type {
+  Checkpoint,
+  CommitUnit,
+  DestinationTable,
+  Durable,
+  OpenTable,
+  RowPlace,
+  SealedUnit,
+  TableWriter,
+} from '../kit/index.ts';
 import type { ParquetConfig } from './config.ts';
 import { doubleBatch, doubleColumns } from './decimals.ts';
 
@@ -64,6 +85,10 @@ export async function openTable(
       if (table.staged.length > 0) await change('discard');
     },
     readRows: (places) => readPlaces(opened, places),
+    get ticket() {
+      return issueParquetTicket(table);
+    },
+    adoptUnit: async (sealed) => adoptUnit(opened, sealed),
     async drop() {
       await options.guard();
       await dropParquetTable(options, options.folder);
@@ -74,10 +99,70 @@ export async function openTable(
 
 const rowsOf = (files: readonly { rows: number }[]): number => files.reduce((sum, file) => sum + file.rows, 0);
 
+/** Joins a table that another process has open: its files go into that opening's staging folder. */
+export function joinTable(
+  config: ParquetConfig,
+  wanted: OpenTable,
+  { ticket, ...ports }: Pick<ParquetTableOptions, 'storage' | 'world' | 'folder'> & { readonly ticket: unknown },
+): TableWriter {
+  const columns = config.decimals === 'double' ? doubleColumns(wanted.columns) : wanted.columns;
+  const partition = readPartitionRule(wanted.partition, columns);
+  const target = joinParquetTable(ports.world, ports.folder, ticket as ParquetTicket);
+  const { codec, maximumFileBytes } = config;
+  return {
+    beginUnit() {
+      const unit = beginParquetUnit(
+        target,
+        { ...ports, columns, run: wanted.run },
+        { codec, maximumFileBytes, partition },
+      );
+      return {
+        write: (batch) => unit.write(config.decimals === 'double' ? doubleBatch(batch) : batch),
+        get bytes() {
+          return unit.bytes;
+        },
+        get rows() {
+          return unit.rows;
+        },
+        async seal(): Promise<SealedUnit> {
+          const files = await unit.finish();
+          return { rows: unit.rows, bytes: unit.bytes, files };
+        },
+        abort: () => unit.abort(),
+      };
+    },
+    close: async () => {},
+  };
+}
+
 function beginUnit(opened: Opened): CommitUnit {
   const { table, config, options } = opened;
   const { codec, maximumFileBytes } = config;
-  const unit = beginParquetUnit(table, options, { codec, maximumFileBytes, partition: opened.partition });
+  return toCommitUnit(
+    opened,
+    beginParquetUnit(table, options, { codec, maximumFileBytes, partition: opened.partition }),
+  );
+}
+
+/** The files are complete: the unit can be committed or aborted, and read back before. */
+function adoptUnit(opened: Opened, sealed: SealedUnit): CommitUnit {
+  const { layout } = opened.table;
+  const files = adoptParquetFiles(layout, sealed.files as readonly ParquetFileEntry[]);
+  return toCommitUnit(opened, {
+    rows: sealed.rows,
+    bytes: sealed.bytes,
+    async write() {
+      throw new Failure('internal', 'A batch came to a unit that is sealed.');
+    },
+    finish: async () => files,
+    async abort() {
+      for (const { staged } of files) await opened.options.storage.remove(layout.absolute(staged!));
+    },
+  });
+}
+
+function toCommitUnit(opened: Opened, unit: ParquetUnit): CommitUnit {
+  const { table, config } = opened;
   let deciding = false;
   return {
     async write(batch) {

@@ -3,13 +3,23 @@ export { currentSnapshot, findSnapshot, parseMetadata } from './metadata.ts';
 export type { MetadataVersion } from './metadata.ts';
 export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';
 export { dropIcebergTable } from './drop.ts';
+export { joinIcebergTable } from './join.ts';
+export type { IcebergWriter, IcebergWriterUnit } from './join.ts';
 export { folderWord } from './partition.ts';
 export { icebergStoppingPoints } from './points.ts';
 export type { IcebergStoppingPoint } from './points.ts';
 export { referencedFiles } from './recovery.ts';
 export { readRowsAt } from './rows.ts';
 export { readEntries, readManifests } from './snapshot.ts';
-export type { CommitEffect, IcebergCommit, IcebergTable, IcebergTableOptions, IcebergUnit } from './state.ts';
+export type {
+  CommitEffect,
+  IcebergCommit,
+  IcebergTable,
+  IcebergTableOptions,
+  IcebergTicket,
+  IcebergUnit,
+  SealedFiles,
+} from './state.ts';
 export { openIcebergTable } from './table.ts';
 export type { RowLocation, WrittenBatch } from './unit-files.ts';
 export type { RemovalMark } from './upsert.ts';

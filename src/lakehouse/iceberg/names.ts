@@ -15,6 +15,8 @@ export interface FileNames {
   manifestList(): string;
   metadata(version: number): string;
   newUuid(): string;
+  /** True for a metadata file that this session, or a writer that joined it, has named. */
+  isOfSession(path: string): boolean;
   /** True for files of earlier sessions of the same job; temporary names count. */
   isLeftBehind(path: string): boolean;
 }
@@ -25,11 +27,12 @@ export interface NamedTable {
   readonly run: string;
 }
 
-export function createFileNames(world: World, table: NamedTable): FileNames {
+/** With `joined`: names of one more writer of that session; the session's own are a prefix of them. */
+export function createFileNames(world: World, table: NamedTable, joined?: { readonly session: string }): FileNames {
   const job = createHash('sha256').update(table.checkpointKey).digest('hex').slice(0, 12);
-  const session = world.random(6).toString('hex');
+  const session = joined?.session ?? world.random(6).toString('hex');
   const run = table.run.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 60);
-  const own = `penstock-${job}-${session}`;
+  const own = `penstock-${job}-${session}${joined ? `-w${world.random(4).toString('hex')}` : ''}`;
   const data = `${table.location}/data`;
   const metadata = `${table.location}/metadata`;
   const jobUuid = `${job.slice(0, 8)}-${job.slice(8, 12)}-`;
@@ -50,6 +53,7 @@ export function createFileNames(world: World, table: NamedTable): FileNames {
     manifestList: () => `${metadata}/${own}-${next()}-snap.avro`,
     metadata: (version) => `${metadata}/${String(version).padStart(5, '0')}-${newUuid()}.metadata.json`,
     newUuid,
+    isOfSession: (path) => path.startsWith(`${metadata}/${own}-`) && !path.includes('/', metadata.length + 1),
     isLeftBehind(path) {
       const name = path.slice(path.lastIndexOf('/') + 1).replace(/^\./, '');
       if (name.startsWith(`penstock-${job}-`)) return !name.startsWith(`${own}-`);

@@ -3,7 +3,7 @@ import type { ParquetCodec } from '../parquet/index.ts';
 import type { CheckpointKeys, CommitCheckpoint } from './checkpoint.ts';
 import type { CommitPorts, Committer } from './committer.ts';
 import type { ExactInteger } from './exact.ts';
-import type { TableMetadata } from './model.ts';
+import type { IcebergSchema, PartitionSpec, TableMetadata } from './model.ts';
 import type { FileNames } from './names.ts';
 import type { TableShape } from './open.ts';
 import type { RowLocation, WriteLayout, WrittenBatch } from './unit-files.ts';
@@ -42,6 +42,19 @@ export interface IcebergUnit {
   abort(): Promise<void>;
 }
 
+/** How a writer elsewhere takes part in this opening of the table; JSON. */
+export interface IcebergTicket {
+  readonly location: string;
+  readonly session: string;
+  readonly schema: IcebergSchema;
+  readonly spec: PartitionSpec;
+}
+
+/** A sealed unit: the manifest that lists its files, none when it has no rows; JSON. */
+export interface SealedFiles {
+  readonly manifest: string | null;
+}
+
 /** A format 2 table, open for one stream of one job. */
 export interface IcebergTable {
   readonly checkpoint: CommitCheckpoint | undefined;
@@ -52,6 +65,13 @@ export interface IcebergTable {
   /** Replaces the content by what is staged, in one snapshot. */
   publishStaged(checkpoint: CommitCheckpoint): Promise<IcebergCommit>;
   discardStaged(): Promise<void>;
+  /**
+   * What `joinIcebergTable` needs in another process. Once asked for, files of writers that died may be left behind, so
+   * the next opening looks for them.
+   */
+  ticket(): IcebergTicket;
+  /** The unit that a joined writer sealed; refuses what was not written with this table's ticket. */
+  adoptUnit(sealed: SealedFiles): Promise<IcebergUnit>;
   readRows(places: readonly RowLocation[]): Promise<(string | null)[][]>;
   close(): Promise<void>;
 }

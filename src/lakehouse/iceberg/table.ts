@@ -8,6 +8,7 @@ import type { MetadataVersion } from './metadata.ts';
 import { currentSchema, currentSnapshot, findSpec, withProperties } from './metadata.ts';
 import type { FileNames } from './names.ts';
 import { createFileNames } from './names.ts';
+import { adoptUnit, issueTicket } from './join.ts';
 import { loadOrCreate, withShape } from './open.ts';
 import { closeTable, discardStaged, publishStaged } from './operations.ts';
 import { bindSpec } from './partition.ts';
@@ -159,6 +160,8 @@ function bindTable(state: OpenState): IcebergTable {
     beginUnit: () => createUnit(state),
     publishStaged: (checkpoint) => publishStaged(state, checkpoint),
     discardStaged: () => discardStaged(state),
+    ticket: () => issueTicket(state),
+    adoptUnit: (sealed) => adoptUnit(state, sealed),
     readRows: (places) => readRowsAt(options.storage, options.columns, places),
     close: () => closeTable(state),
   };

@@ -1,7 +1,7 @@
 import type { ColumnBatch } from '../../columns/index.ts';
 import type { DataFileWriter, FileColumn, FilePorts } from './data-file.ts';
 import { createDataFileWriter } from './data-file.ts';
-import type { DataFile, PartitionSpec, PartitionValue } from './model.ts';
+import type { DataFile, ManifestFile, PartitionSpec, PartitionValue } from './model.ts';
 import { dataFile } from './model.ts';
 import type { FileNames } from './names.ts';
 import type { BoundPartitionField } from './partition.ts';
@@ -45,6 +45,8 @@ export interface UnitFiles {
   finish(): Promise<readonly DataFile[]>;
   /** Batches in order of writing; undefined when files and rows in order say the same. */
   readonly slices: readonly WrittenSlice[] | undefined;
+  /** There when the files came with the manifest that lists them. */
+  readonly manifest?: ManifestFile;
   abort(): Promise<void>;
 }
 

@@ -9,15 +9,19 @@ import { commitData, commitProperties } from './operations.ts';
 import { createPartitionedFiles } from './partitioned-files.ts';
 import { addedEntry, writeManifest } from './snapshot.ts';
 import type { CommitEffect, IcebergCommit, IcebergUnit, OpenState } from './state.ts';
-import type { UnitFiles } from './unit-files.ts';
+import type { UnitFiles, WriteLayout } from './unit-files.ts';
 import { createPlainFiles } from './unit-files.ts';
 import type { UpsertDeletes } from './upsert.ts';
 import { writeUpsertDeletes } from './upsert.ts';
 
-/** Starts a unit; no file is created before its first row. */
-export function createUnit(state: OpenState): IcebergUnit {
+/** No file is created before the first row. */
+export function createUnitFiles(layout: WriteLayout): UnitFiles {
+  return layout.partitionFields.length > 0 ? createPartitionedFiles(layout) : createPlainFiles(layout);
+}
+
+/** Starts a unit of new files, or of files that are complete already. */
+export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(state.layout)): IcebergUnit {
   const { layout } = state;
-  const files = layout.partitionFields.length > 0 ? createPartitionedFiles(layout) : createPlainFiles(layout);
   const prepared: string[] = [];
   let status: 'open' | 'committing' | 'committed' | 'uncertain' | 'aborted' = 'open';
   state.openUnits += 1;
@@ -77,6 +81,7 @@ async function commitUnit(
   const { metadata } = state.committer.current;
   const deletes = effect === 'upsert' ? await prepareDeletes(parts, written) : undefined;
   const manifests: ManifestFile[] = [];
+  if (files.manifest) manifests.push(files.manifest);
   const add = async (content: number, spec: PartitionSpec, list: readonly DataFile[]): Promise<void> => {
     if (list.length === 0) return;
     const schema = currentSchema(metadata);
@@ -87,7 +92,7 @@ async function commitUnit(
     manifests.push(manifest);
     prepared.push(manifest.path);
   };
-  await add(dataContent, state.layout.spec, written);
+  if (!files.manifest) await add(dataContent, state.layout.spec, written);
   if (deletes) {
     await add(deleteContent, unpartitionedSpec(metadata), deletes.equality);
     await add(deleteContent, state.layout.spec, deletes.position);

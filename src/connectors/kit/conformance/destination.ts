@@ -3,6 +3,7 @@ import { commitTests, stageTests } from './destination-commits.ts';
 import { crashTests } from './destination-crashes.ts';
 import { ownershipTests } from './destination-ownership.ts';
 import type { ConformanceOptions } from './destination-place.ts';
+import { sharingTests } from './destination-sharing.ts';
 import { partitionTests, tableTests } from './destination-tables.ts';
 
 export type { ConformanceOptions, DestinationPlace, OpenPlace } from './destination-place.ts';
@@ -15,6 +16,7 @@ export function destinationConformance(name: string, options: ConformanceOptions
     tableTests(options);
     partitionTests(options);
     ownershipTests(options);
+    sharingTests(options);
     crashTests(options);
   });
 }

@@ -1,7 +1,10 @@
 export { dropParquetTable } from './drop.ts';
+export { adoptParquetFiles, issueParquetTicket, joinParquetTable } from './join.ts';
+export type { ParquetTicket } from './join.ts';
+export type { ManifestFile as ParquetFileEntry } from './manifest.ts';
 export { readPartitionRule, safeSegment } from './partition.ts';
 export type { PartitionRule } from './partition.ts';
 export { openParquetTable, parquetStoppingPoints } from './table.ts';
 export type { ParquetTable, ParquetTableOptions } from './table.ts';
 export { beginParquetUnit } from './unit.ts';
-export type { ParquetUnit, UnitOptions, UnitPlace } from './unit.ts';
+export type { ParquetUnit, UnitOptions, UnitPlace, UnitTarget } from './unit.ts';

@@ -22,7 +22,15 @@ const STAGED_SUFFIX = '.staged';
 export function createLayout(world: World, folder: string, checkpointKey: string): TableLayout {
   const key = createHash('sha256').update(checkpointKey).digest('hex').slice(0, 16);
   const streamStaging = `_staging/${key}`;
-  const openStaging = `${streamStaging}/${newId(world, 'open')}`;
+  return layoutOf(world, folder, { streamStaging, openStaging: `${streamStaging}/${newId(world, 'open')}` });
+}
+
+/** The layout of an opening, as everybody sees it who writes for that opening. */
+export function layoutOf(
+  world: World,
+  folder: string,
+  { streamStaging, openStaging }: Pick<TableLayout, 'streamStaging' | 'openStaging'>,
+): TableLayout {
   return {
     folder,
     streamStaging,

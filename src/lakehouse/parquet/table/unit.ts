@@ -3,10 +3,13 @@ import { selectRows } from '../../../columns/index.ts';
 import { Failure } from '../../../errors.ts';
 import type { ParquetCodec, ParquetWriter } from '../types.ts';
 import { createParquetWriter } from '../writer.ts';
-import type { ManifestFile } from './manifest.ts';
+import type { TableLayout } from './layout.ts';
+import type { Manifest, ManifestFile } from './manifest.ts';
 import { columnIds } from './manifest.ts';
 import type { PartitionRule } from './partition.ts';
-import type { ParquetTable, ParquetTableOptions } from './table.ts';
+import type { ParquetTableOptions } from './table.ts';
+
+export type WriteOptions = Pick<ParquetTableOptions, 'storage' | 'world' | 'columns' | 'run'>;
 
 export interface UnitOptions {
   readonly codec: ParquetCodec;
@@ -42,8 +45,14 @@ interface OpenFile {
 /** More partitions than this are not kept open at once; the file written longest ago is ended. */
 const MAXIMUM_OPEN_FILES = 64;
 
+/** What a unit needs to know of the table that its files are for. */
+export interface UnitTarget {
+  readonly layout: TableLayout;
+  readonly manifest: Pick<Manifest, 'schema'>;
+}
+
 /** Starts a unit of the table. */
-export function beginParquetUnit(table: ParquetTable, options: ParquetTableOptions, unit: UnitOptions): ParquetUnit {
+export function beginParquetUnit(table: UnitTarget, options: WriteOptions, unit: UnitOptions): ParquetUnit {
   const files = createUnitFiles(table, options, unit);
   let rows = 0;
 
@@ -81,7 +90,7 @@ interface UnitFiles {
   abort(): Promise<void>;
 }
 
-function createUnitFiles(table: ParquetTable, options: ParquetTableOptions, unit: UnitOptions): UnitFiles {
+function createUnitFiles(table: UnitTarget, options: WriteOptions, unit: UnitOptions): UnitFiles {
   const { storage, world, run, columns } = options;
   const ids = columnIds(table.manifest.schema, columns);
   const fields = columns.map((column) => ({ column, fieldId: ids.get(column.name)! }));
