@@ -31,6 +31,10 @@ export interface AdvancedSettings {
   readonly retry_count?: number;
   readonly error_policy?: 'fail' | 'quarantine';
   readonly max_quarantine?: number;
+  /** Streams that are read from a change log are kept up to date until the run is cancelled. */
+  readonly continuous?: boolean;
+  /** How often changes that are read from a log become visible, at the latest. */
+  readonly commit_interval_seconds?: number;
   readonly [key: string]: unknown;
 }
 

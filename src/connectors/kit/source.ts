@@ -121,6 +121,7 @@ export interface SourceSession {
   shareMoment?(options: { signal: AbortSignal }): Promise<string | null>;
   /** There when the source has one, and its config asks to read it. */
   readonly changeLog?: ChangeLog;
+  /** Ends every connection; again, nothing. */
   close(): Promise<void>;
 }
 

@@ -20,6 +20,8 @@ export interface Decorator {
 
 const NO_BITS = new Uint8Array(0);
 const LOW = 4294967296;
+/** Rows that were loaded were not committed at a time that the log tells (contract 7.5). */
+const EPOCH = new Date(0);
 
 /** One per reader: turns source batches of the stream into table batches, with `_op_type` = `operation`. */
 export function createDecorator(
@@ -34,16 +36,25 @@ export function createDecorator(
     ? stream.lakeColumns.map((_, index) => index)
     : keptBesideData(stream.selection.columns, stream.pattern);
   const operation = constantText('_op_type', options.operation);
+  const [commitTime, ...places] = stream.logColumns;
   return {
     identify,
     decorate(batch) {
       const identity = identify(batch);
       const own = kept.map((index) => rename(batch.columns[index]!, stream.lakeColumns[index]!));
       const time = constantTime('_olake_timestamp', options.world.now());
-      const columns = [...(data ? [data(batch)] : []), ...own, identity, time, operation];
+      const log = commitTime
+        ? [constantTime(commitTime.name, EPOCH), ...places.map((column) => emptyVector(column, batch.rows))]
+        : [];
+      const columns = [...(data ? [data(batch)] : []), ...own, identity, time, operation, ...log];
       return { batch: { rows: batch.rows, columns }, identity };
     },
   };
+}
+
+function emptyVector(column: Column, rows: number): ColumnVector {
+  const validity = new Uint8Array((rows + 7) >> 3);
+  return { column, values: new Int32Array(1), heap: NO_BITS, validity, nulls: rows, count: 0 };
 }
 
 function rename(vector: ColumnVector, column: Column): ColumnVector {

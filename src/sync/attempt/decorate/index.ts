@@ -1,4 +1,5 @@
 export { createDecorator } from './added.ts';
 export type { Decorated, Decorator } from './added.ts';
+export { createChangeDecorator } from './changes.ts';
 export { keepRows } from './rows.ts';
 export { textAt, textOfRow, textWriter, valueIndex } from './texts.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Checkpoint, Chunk, Cursor, CursorValues } from '../../../connectors/kit/index.ts';
+import type { Checkpoint, Chunk, Cursor, CursorValues, LogMark, LogPosition } from '../../../connectors/kit/index.ts';
 import { typeWord } from '../../../columns/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import { stateValue } from '../../catalog/index.ts';
@@ -11,8 +11,17 @@ export interface SyncCheckpoint extends Checkpoint {
   readonly load?: LoadProgress;
   readonly cursor?: Cursor & { readonly values: CursorValues };
   readonly boundary?: Boundary;
+  /** Read from a change log, once the load is complete: everything up to here is in the table. */
+  readonly log?: LogPlace;
   /** Rows that the run of this checkpoint has committed, where no unfinished load counts them. */
-  readonly written?: { readonly inserted: number; readonly updated: number };
+  readonly written?: { readonly inserted: number; readonly updated: number; readonly deleted?: number };
+}
+
+/** How far a stream has come in the change log. */
+export interface LogPlace {
+  readonly position: LogPosition;
+  /** `LogMark.seen` of the load; dropped once the position has passed everything that the load can have seen. */
+  readonly seen: string | null;
 }
 
 /** A load that is not complete; absent once it is. */
@@ -30,6 +39,8 @@ export interface LoadProgress {
   /** RFC 3339; an old unfinished load is not continued. */
   readonly begunAt: string;
   readonly upTo?: CursorValues;
+  /** The moment in the change log that its first chunk saw. */
+  readonly mark?: LogMark;
 }
 
 /** Rows already written that hold the last cursor value, as hashes of identity and cursor value. */
@@ -62,8 +73,8 @@ export function shapeOf(stream: ResolvedStream): string {
 /** The stream's entry of the state file (contract 5.5). */
 export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint): StreamState {
   const state: Record<string, unknown> = { penstock: { seq: checkpoint.seq, mode: checkpoint.mode } };
+  if (stream.mode !== 'full_refresh') state['chunks'] = checkpoint.load?.todo ?? [];
   if (stream.mode === 'incremental') {
-    state['chunks'] = checkpoint.load?.todo ?? [];
     const { cursor } = checkpoint;
     if (cursor) {
       state[cursor.column] = stateValue(cursor.values.primary, kindOf(stream, cursor.column));

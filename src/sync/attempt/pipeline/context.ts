@@ -23,6 +23,10 @@ export interface RunTools {
   /** Aborts on cancel and on the first failure of any stream. */
   readonly signal: AbortSignal;
   readonly source: SourceSession;
+  /** One more session, with a moment of its own; closed with the run. */
+  openSource(): Promise<SourceSession>;
+  /** Ends all work of the run because of a first failure. */
+  stop(cause: unknown): void;
   readonly destination: DestinationSession;
   readonly state: StateFile;
   readonly meter: Meter;

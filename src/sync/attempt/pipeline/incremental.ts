@@ -50,7 +50,7 @@ async function continueLoad(work: StreamWork, plan: LoadPlan): Promise<LoadProgr
 }
 
 /** One more commit says that the load is complete; for a staged one it is the commit that shows the rows. */
-async function finishLoad(
+export async function finishLoad(
   work: StreamWork,
   load: LoadProgress,
   details: () => Partial<SyncCheckpoint>,
@@ -64,7 +64,8 @@ async function finishLoad(
   return durable.tableRows;
 }
 
-function chooseEffect(work: StreamWork): LoadProgress['effect'] {
+/** How the chunks of a first load become visible: as they come where the table is empty. */
+export function chooseEffect(work: StreamWork): LoadProgress['effect'] {
   const { table, ledger, stream, tools } = work;
   if (table.rows === 0) return 'append';
   // Rows of an earlier mode, cursor or unfinished load of ours: replaced as a whole once everything is read.

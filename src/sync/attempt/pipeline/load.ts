@@ -134,7 +134,7 @@ async function readChunk(work: StreamWork, { chunk, unit, signal, load }: ReadWo
 export async function writeBatch(
   work: StreamWork,
   unit: CommitUnit,
-  { batch, decorator }: { batch: ColumnBatch; decorator: Decorator },
+  { batch, decorator }: { batch: ColumnBatch; decorator: Pick<Decorator, 'decorate'> },
 ): Promise<void> {
   if (batch.rows === 0) return;
   work.tools.signal.throwIfAborted();

@@ -10,6 +10,8 @@ export interface Meter {
   stream(id: string): Writable<StreamProgress>;
   read(batch: ColumnBatch): void;
   committed(rows: number): void;
+  /** Waiting for changes is progress, too. */
+  alive(): void;
   reconciled(id: string, result: Reconciliation): void;
   readerStarted(): void;
   readerEnded(): void;
@@ -51,6 +53,7 @@ export function createMeter(world: World): Meter {
       records += rows;
       pulse++;
     },
+    alive: () => void pulse++,
     reconciled(id, result) {
       reconciliation[id] = result;
       pulse++;

@@ -10,6 +10,8 @@ export interface TableTotals {
   readonly leftOut: number;
   /** False when totals may differ without anything being wrong: deletes and updates since the load. */
   readonly exact: boolean;
+  /** Rows may have changed at the source since they were written: samples are compared as written only. */
+  readonly moving?: boolean;
   readonly note?: string;
 }
 
@@ -17,7 +19,7 @@ export interface TableTotals {
 export async function reconcile(work: StreamWork, totals: TableTotals): Promise<Reconciliation> {
   const { tools, stream, sampler } = work;
   const samples = sampler.samples.filter((sample) => sample !== undefined);
-  const wrong = await compareSamples(work, samples);
+  const wrong = await compareSamples(work, samples, totals.moving !== true && fetchable(work));
   const sameTotals = totals.sourceRows === totals.tableRows + totals.leftOut;
   const what = totals.exact || sameTotals ? 'in the table' : 'records in the table, replaced versions included';
   const counts = `${totals.sourceRows ?? 'uncounted'} rows in the source, ${totals.tableRows} ${what}`;
@@ -26,7 +28,8 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
     notes.push('totals may differ after updates and deletes');
   }
   if (totals.leftOut > 0) notes.push(`${totals.leftOut} rows are in quarantine`);
-  if (samples.length > 0 && !fetchable(work)) notes.push('without a key, samples are compared with the rows as read');
+  if (samples.length > 0 && totals.moving !== true && !fetchable(work))
+    notes.push('without a key, samples are compared with the rows as read');
   const different = wrong.length > 0 || (totals.exact && !sameTotals);
   const verdict = different ? 'different' : sameTotals ? 'equal' : 'not comparable';
   for (const line of wrong.slice(0, 5)) tools.warn(`${stream.id}: ${line}`);
@@ -46,11 +49,11 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
 const fetchable = ({ stream }: StreamWork): boolean => stream.normalization && stream.selection.primaryKey.length > 0;
 
 /** A sentence for each sampled row that is not in the table as it is in the source; values are not shown. */
-async function compareSamples(work: StreamWork, samples: readonly Sample[]): Promise<string[]> {
+async function compareSamples(work: StreamWork, samples: readonly Sample[], withSource: boolean): Promise<string[]> {
   if (samples.length === 0) return [];
   const { stream, table, tools } = work;
   const stored = await table.readRows(samples.map((sample) => sample.place));
-  const source = fetchable(work) ? await fetchRows(work, samples) : undefined;
+  const source = withSource ? await fetchRows(work, samples) : undefined;
   const wrong: string[] = [];
   samples.forEach((sample, index) => {
     const row = stored[index] ?? [];

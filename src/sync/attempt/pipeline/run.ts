@@ -1,15 +1,18 @@
-import type { DiscoveredStream } from '../../../connectors/kit/index.ts';
+import type { SourceSession } from '../../../connectors/kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
-import { parseState, resolveStream, streamId } from '../../catalog/index.ts';
+import { parseState } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import { destinationContext, sourceContext } from '../context.ts';
 import type { ChildIo } from '../io.ts';
 import type { SyncResult, SyncWork } from '../work.ts';
+import { createPace } from './changes/pace.ts';
+import { followLog } from './changes/follow-log.ts';
 import type { RunTools } from './context.ts';
 import { allOrFirstCause, createLimit } from './limit.ts';
 import { createMeter } from './meter.ts';
 import type { Meter } from './meter.ts';
 import { createQuarantine } from './quarantine.ts';
+import { isFollowed, resolveAll } from './resolve.ts';
 import { syncStream } from './stream.ts';
 
 const DEFAULT_READERS = 2;
@@ -34,10 +37,15 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
     io.log({ level: 'warn', message });
   };
   try {
-    const sourceSession = await source.open(work.source.config, sourceContext(work, inner));
-    closing.push(sourceSession);
+    const openSource = async (): Promise<SourceSession> => {
+      const session = await source.open(work.source.config, sourceContext(work, inner));
+      closing.push(session);
+      return session;
+    };
+    const sourceSession = await openSource();
     const discovered = await sourceSession.discover({ signal, threads: work.advanced.max_discover_threads ?? 4 });
-    const streams = resolveAll(work, discovered, warn);
+    const log = sourceSession.changeLog?.columns;
+    const streams = resolveAll({ catalog: work.catalog, discovered, log, warn });
     const destinationSession = await destination.open(work.destination.config, destinationContext(work, inner));
     closing.push(destinationSession);
     const tools: RunTools = {
@@ -45,6 +53,8 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
       io: inner,
       signal,
       source: sourceSession,
+      openSource,
+      stop: stopOthers(io, stop),
       destination: destinationSession,
       state: parseState(work.state),
       meter,
@@ -52,7 +62,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
       reading: createLimit(readersOf(work)),
       warn,
     };
-    await syncAll(tools, streams, stop);
+    await syncAll(tools, streams);
     if (tools.quarantine.count > 0) warn(`${tools.quarantine.count} rows were refused and kept in quarantine`);
   } finally {
     end();
@@ -63,56 +73,37 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
   return { warnings, progress };
 }
 
-async function syncAll(tools: RunTools, streams: readonly ResolvedStream[], stop: AbortController): Promise<void> {
-  const atOnce = createLimit(readersOf(tools.work));
-  const works = streams.map(
-    (stream) => () =>
-      atOnce(async () => {
-        tools.signal.throwIfAborted();
-        await syncStream(tools, stream);
-      }),
-  );
-  await allOrFirstCause(works, (cause) => {
-    tools.io.log({ level: 'debug', message: `the other streams stop: ${toFailure(cause).message}` });
+async function syncAll(tools: RunTools, streams: readonly ResolvedStream[]): Promise<void> {
+  const readers = readersOf(tools.work);
+  const atOnce = createLimit(readers);
+  const followed = streams.filter(isFollowed);
+  const works = streams
+    .filter((stream) => !isFollowed(stream))
+    .map(
+      (stream) => () =>
+        atOnce(async () => {
+          tools.signal.throwIfAborted();
+          await syncStream(tools, stream);
+        }),
+    );
+  const pace = createPace(tools.io.world, tools.work.advanced, readers);
+  if (followed.length > 0) works.push(() => followLog(tools, followed, pace));
+  await allOrFirstCause(works, tools.stop);
+}
+
+/** Ends all work of the run because of a first failure. */
+function stopOthers(io: ChildIo, stop: AbortController): RunTools['stop'] {
+  return (cause) => {
+    if (stop.signal.aborted) return;
+    io.log({ level: 'debug', message: `the other streams stop: ${toFailure(cause).message}` });
     stop.abort(cause);
-  });
+  };
 }
 
 function readersOf({ advanced, source }: SyncWork): number {
   const configured = (source.config as { max_threads?: unknown } | null)?.max_threads;
   const wanted = advanced.max_threads ?? (typeof configured === 'number' ? configured : DEFAULT_READERS);
   return Math.max(1, Math.min(64, Math.trunc(wanted)));
-}
-
-/** The selected streams that can be synced; the others are skipped with a warning. Throws when none is left. */
-function resolveAll(
-  work: SyncWork,
-  discovered: readonly DiscoveredStream[],
-  warn: (message: string) => void,
-): ResolvedStream[] {
-  const present = new Map(discovered.map((stream) => [streamId(stream), stream]));
-  const entries = new Map(work.catalog.streams.map((entry) => [streamId(entry.stream), entry]));
-  const resolved: ResolvedStream[] = [];
-  let selected = 0;
-  for (const [namespace, selections] of Object.entries(work.catalog.selected_streams)) {
-    for (const selection of selections.filter((candidate) => candidate.disabled !== true)) {
-      selected++;
-      const id = streamId({ namespace, name: selection.stream_name });
-      const entry = entries.get(id);
-      const stream = present.get(id);
-      try {
-        if (!entry) throw new Failure('object_missing', `stream ${id} is selected but not in the catalog`);
-        if (!stream) throw new Failure('object_missing', `stream ${id} is not in the source any more`);
-        resolved.push(resolveStream({ selection, entry }, stream));
-      } catch (error) {
-        // A wrong partition pattern would write files to wrong places for good: that ends the run before reading.
-        if (selection.partition_regex && toFailure(error).message.includes('has no column')) throw error;
-        warn(`skipped: ${toFailure(error).message}`);
-      }
-    }
-  }
-  if (resolved.length > 0) return resolved;
-  throw new Failure('object_missing', selected === 0 ? 'no stream is selected' : 'no selected stream can be synced');
 }
 
 /** Sends progress, and ends the attempt when nothing moves or memory runs out. Answers how to stop watching. */

@@ -11,35 +11,44 @@ import { createSampler } from './sampling.ts';
 
 const SAMPLE_SIZE = 256;
 
-/** Brings one stream's table up to date and reconciles it. A failure names the stream. */
-export async function syncStream(tools: RunTools, stream: ResolvedStream): Promise<void> {
-  try {
-    const table = await tools.destination.openTable({
-      name: stream.table,
-      columns: stream.tableColumns,
-      checkpointKey: `${tools.work.project}/${tools.work.jobId}/${stream.id}`,
-      run: tools.work.run,
-      identifier: stream.appendMode ? undefined : '_olake_id',
-      partition: stream.partition,
-    });
+/** Brings one stream's table up to date by reading rows, and reconciles it. A failure names the stream. */
+export function syncStream(tools: RunTools, stream: ResolvedStream): Promise<void> {
+  return namingStream(stream.id, async () => {
+    const work = await openStream(tools, stream);
     try {
-      const work: StreamWork = {
-        tools,
-        stream,
-        table,
-        ledger: createLedger(tools, stream, table),
-        sampler: createSampler(stream.selection, { size: SAMPLE_SIZE, world: tools.io.world }),
-        progress: tools.meter.stream(stream.id),
-      };
-      await adopt(work);
       const totals = stream.mode === 'incremental' ? await syncIncrementally(work) : await refreshStream(work);
       tools.meter.reconciled(stream.id, await reconcile(work, totals));
     } finally {
-      await table.close();
+      await work.table.close();
     }
+  });
+}
+
+/** Opens the stream's table and brings it and the state row together; the caller closes the table. */
+export async function openStream(tools: RunTools, stream: ResolvedStream): Promise<StreamWork> {
+  const table = await tools.destination.openTable({
+    name: stream.table,
+    columns: stream.tableColumns,
+    checkpointKey: `${tools.work.project}/${tools.work.jobId}/${stream.id}`,
+    run: tools.work.run,
+    identifier: stream.appendMode ? undefined : '_olake_id',
+    partition: stream.partition,
+  });
+  const work: StreamWork = {
+    tools,
+    stream,
+    table,
+    ledger: createLedger(tools, stream, table),
+    sampler: createSampler(stream.selection, { size: SAMPLE_SIZE, world: tools.io.world }),
+    progress: tools.meter.stream(stream.id),
+  };
+  try {
+    await adopt(work);
   } catch (error) {
-    throw nameStream(stream.id, error);
+    await table.close();
+    throw error;
   }
+  return work;
 }
 
 /** Brings table and state row together (contract 9): the table's own checkpoint is the truth. */
@@ -54,6 +63,15 @@ async function adopt({ tools, stream, table, ledger }: StreamWork): Promise<void
     tools.warn(`${stream.id}: the table is older than the state says; reading goes on from the table's checkpoint`);
   }
   await ledger.repair();
+}
+
+/** A failure of `work` names the stream. */
+export async function namingStream<T>(id: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw nameStream(id, error);
+  }
 }
 
 function nameStream(id: string, error: unknown): unknown {

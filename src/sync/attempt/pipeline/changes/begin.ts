@@ -1,0 +1,52 @@
+import type { ChangeLog, LogPosition, SourceSession } from '../../../../connectors/kit/index.ts';
+import type { ResolvedStream } from '../../../catalog/index.ts';
+import type { LogPlace } from '../checkpoint.ts';
+import type { RunTools, StreamWork } from '../context.ts';
+import { namingStream, openStream } from '../stream.ts';
+import { loadMarked } from './load-marked.ts';
+import { createLogStream, knownPlace } from './log-run.ts';
+import type { LogStream } from './log-run.ts';
+
+export interface Beginning {
+  readonly log: ChangeLog;
+  /** For the loads alone: its snapshot must not stay open for as long as the log is read. */
+  readonly loading: SourceSession;
+}
+
+/** Opens the stream's table, and loads it where following the log alone would not bring it up to date. */
+export function beginStream(tools: RunTools, from: Beginning, stream: ResolvedStream): Promise<LogStream> {
+  return namingStream(stream.id, async () => {
+    const work = await openStream(tools, stream);
+    try {
+      return createLogStream(work, await findPlace(work, from));
+    } catch (error) {
+      await work.table.close();
+      throw error;
+    }
+  });
+}
+
+async function findPlace(work: StreamWork, { log, loading }: Beginning): Promise<LogPlace> {
+  const { tools, stream } = work;
+  const { signal } = tools;
+  const known = knownPlace({ tools, log }, work);
+  const start = await log.start({ signal });
+  if (known && log.compare(known.position, start) >= 0) return known;
+  if (known) {
+    const what = stream.mode === 'cdc' ? 'it is loaded again' : `changes before ${start} are missing from its table`;
+    tools.warn(`${stream.id}: the source no longer has the changes after ${known.position}; ${what}`);
+  }
+  if (stream.mode === 'cdc') return loadMarked(work, loading);
+  return startAt(work, known ? start : await log.end({ signal }));
+}
+
+/** Following begins here, without a load; the table says so before the first change is read. */
+async function startAt(work: StreamWork, position: LogPosition): Promise<LogPlace> {
+  const place = { position, seen: null };
+  await work.ledger.commit(
+    () => ({ log: place }),
+    (checkpoint) => work.table.beginUnit().commit('append', checkpoint),
+  );
+  work.tools.io.log({ level: 'info', message: `${work.stream.id}: follows the log from ${position}` });
+  return place;
+}

@@ -1,0 +1,47 @@
+import type { ReadEnd } from '../../../../connectors/kit/index.ts';
+import { Failure } from '../../../../errors.ts';
+import { resolveAll } from '../resolve.ts';
+import { namingStream, openStream } from '../stream.ts';
+import { loadMarked } from './load-marked.ts';
+import { createLogStream } from './log-run.ts';
+import type { LogRun } from './log-run.ts';
+
+/** Makes the named streams ready for the transaction that ended the read. */
+export async function mend(run: LogRun, end: ReadEnd): Promise<void> {
+  if (end.reason === 'columns changed') return adoptColumns(run, end.streams);
+  for (const index of end.streams) await replaceEmptied(run, index);
+}
+
+/** Discovers the source anew, and opens the tables of these streams with the columns that it has now. */
+async function adoptColumns(run: LogRun, indexes: readonly number[]): Promise<void> {
+  const { tools, log, streams } = run;
+  const { signal, work } = tools;
+  const fresh = await tools.openSource();
+  const discovered = await fresh.discover({ signal, threads: work.advanced.max_discover_threads ?? 4 });
+  await fresh.close();
+  const only = new Set(indexes.map((index) => streams[index]!.work.stream.id));
+  const resolved = resolveAll({ catalog: work.catalog, discovered, log: log.columns, only, warn: tools.warn });
+  for (const index of indexes) {
+    const { work: old, place } = streams[index]!;
+    const stream = resolved.find(({ id }) => id === old.stream.id);
+    if (!stream) throw new Failure('object_missing', `stream ${old.stream.id} is not in the source any more`);
+    await old.table.close();
+    streams[index] = createLogStream(await namingStream(stream.id, () => openStream(tools, stream)), place);
+    tools.io.log({ level: 'info', message: `${stream.id}: its columns changed at the source; the table follows` });
+  }
+}
+
+/** A truncated table is loaded anew, which is quick, unless its history is what the table keeps. */
+async function replaceEmptied(run: LogRun, index: number): Promise<void> {
+  const { tools, streams } = run;
+  const one = streams[index]!;
+  const { stream } = one.work;
+  if (stream.appendMode || stream.mode === 'strict_cdc') {
+    tools.warn(`${stream.id}: was truncated at the source; its rows stay in the table, which only grows`);
+    return;
+  }
+  tools.io.log({ level: 'info', message: `${stream.id}: was truncated at the source; it is loaded anew` });
+  const loading = await tools.openSource();
+  one.place = await namingStream(stream.id, () => loadMarked(one.work, loading));
+  await loading.close();
+}
