@@ -1,10 +1,10 @@
 import type { DecodedArray, FileMetaData, SchemaElement } from 'hyparquet';
 import { parquetMetadataAsync, parquetRead } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import type { ColumnType, ColumnValue } from '../../columns/index.ts';
 import { canonicalText } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
 import type { Storage } from '../storage/types.ts';
+import { pageDecompressors } from './decompress.ts';
 
 /** A column of a file as its footer describes it. */
 export interface StoredColumn {
@@ -60,7 +60,7 @@ export async function openParquetFile(storage: Storage, path: string): Promise<P
           result[row - start]![at] = fromStored(type, chunk.columnData[row - chunk.rowStart]);
         }
       };
-      const options = { file, metadata: raw, columns: known, compressors, utf8: false };
+      const options = { file, metadata: raw, columns: known, compressors: pageDecompressors, utf8: false };
       await parquetRead({ ...options, rowStart: start, rowEnd: end, onChunk });
       return result;
     },
