@@ -14,7 +14,8 @@ const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
  */
 export async function removeLeftBehind(storage: Storage, names: FileNames, table: MetadataVersion): Promise<number> {
   const { location } = table.metadata;
-  const listed = [...(await storage.list(`${location}/data`)), ...(await storage.list(`${location}/metadata`))];
+  const folders = [`${location}/data`, `${location}/metadata`];
+  const listed = (await Promise.all(folders.map((folder) => storage.list(folder, { unfinished: true })))).flat();
   const candidates = listed.filter((path) => names.isLeftBehind(path));
   if (candidates.length === 0) return 0;
   const referenced = await referencedFiles(storage, table);

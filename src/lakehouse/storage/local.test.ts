@@ -62,7 +62,7 @@ describe('files of a local folder', () => {
     const folder = join(root, 'moves');
     await storage.put(join(folder, 'a'), bytes('a'));
     await storage.put(join(folder, 'sub/b'), bytes('b'));
-    await storage.rename(join(folder, 'a'), join(folder, 'sub/b'));
+    await storage.move(join(folder, 'a'), join(folder, 'sub/b'));
     assert.deepEqual(await storage.list(folder), [join(folder, 'sub/b')]);
     assert.equal((await storage.read(join(folder, 'sub/b')))?.toString(), 'a');
     await storage.remove(join(folder, 'sub/b'));
@@ -71,7 +71,7 @@ describe('files of a local folder', () => {
     await storage.removeFolder(folder);
     assert.deepEqual(await storage.list(folder), []);
     assert.equal(await storage.size(join(folder, 'a')), undefined);
-    await assert.rejects(storage.rename(join(folder, 'a'), join(folder, 'b')), { kind: 'storage_failed' });
+    await assert.rejects(storage.move(join(folder, 'a'), join(folder, 'b')), { kind: 'storage_failed' });
   });
 
   it('are named by path or file URL, never by a relative path or one with NUL', async () => {

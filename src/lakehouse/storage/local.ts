@@ -1,12 +1,14 @@
+import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { link, mkdir, open, readFile, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { link, mkdir, open, opendir, readFile, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../../errors.ts';
 import type { World } from '../../world.ts';
 import { newId } from '../../world.ts';
 import { storageFailure } from './failure.ts';
-import type { OutputFile, Storage } from './types.ts';
+import type { OutputFile, Storage, StoredFile } from './types.ts';
+import { readUnfinished, unfinishedPath } from './unfinished.ts';
 
 /**
  * Files of this machine. Locations are absolute paths or `file://` URLs; which folders may be used is the caller's to
@@ -14,10 +16,7 @@ import type { OutputFile, Storage } from './types.ts';
  * matches), is synced, and takes its name last. Folders are made as needed.
  */
 export function createLocalStorage(world: World): Storage {
-  const temporaryName = (path: string): string => {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    return join(dirname(path), `.${name}.${newId(world, 'w')}.part`);
-  };
+  const temporaryName = (path: string): string => unfinishedPath(path, newId(world, 'w'));
 
   return {
     async createFile(location) {
@@ -45,11 +44,12 @@ export function createLocalStorage(world: World): Storage {
       const path = localPath(location);
       return attempt(path, () => readPart(path, start, end));
     },
+    readStream: (location, options) => streamFile(localPath(location), options),
     async size(location) {
       const path = localPath(location);
       return attempt(path, async () => (await ifThere(stat(path)))?.size);
     },
-    async rename(from, to) {
+    async move(from, to) {
       const [source, target] = [localPath(from), localPath(to)];
       await attempt(target, async () => {
         await makeFolder(dirname(target));
@@ -58,10 +58,12 @@ export function createLocalStorage(world: World): Storage {
         if (dirname(source) !== dirname(target)) await syncFolder(dirname(source));
       });
     },
-    async list(folder) {
+    async list(folder, { unfinished = false } = {}) {
       const path = localPath(folder);
-      return attempt(path, () => listFiles(path));
+      const files = await attempt(path, () => listFiles(path));
+      return unfinished ? files : files.filter((file) => readUnfinished(file) === undefined);
     },
+    walk: (folder, { signal } = {}) => walkFiles(localPath(folder), signal),
     async remove(location) {
       const path = localPath(location);
       await attempt(path, () => ifThere(unlink(path)));
@@ -113,6 +115,33 @@ async function listFiles(folder: string): Promise<string[]> {
   const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
   const files = entries.filter((entry) => entry.isFile());
   return files.map((entry) => join(entry.parentPath, entry.name)).sort();
+}
+
+async function* streamFile(
+  path: string,
+  { start = 0, signal }: { readonly start?: number; readonly signal?: AbortSignal } = {},
+): AsyncGenerator<Buffer> {
+  const stream = createReadStream(path, { start, highWaterMark: 1 << 20, ...(signal && { signal }) });
+  try {
+    for await (const piece of stream) yield piece as Buffer;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw storageFailure(error, dirname(path));
+    throw new Failure('object_missing', `The file "${path}" does not exist.`, { cause: error });
+  }
+}
+
+/** Folder by folder; links are not followed, and files that vanish meanwhile are left out. */
+async function* walkFiles(folder: string, signal: AbortSignal | undefined): AsyncGenerator<StoredFile> {
+  const entries = await attempt(folder, async () => await ifThere(opendir(folder)));
+  if (entries === undefined) return;
+  for await (const entry of entries) {
+    signal?.throwIfAborted();
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walkFiles(path, signal);
+    if (!entry.isFile() || readUnfinished(path) !== undefined) continue;
+    const found = await ifThere(stat(path));
+    if (found) yield { path, bytes: found.size, modified: found.mtime, tag: undefined };
+  }
 }
 
 async function readPart(path: string, start: number, end: number): Promise<Buffer> {

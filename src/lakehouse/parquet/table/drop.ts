@@ -1,5 +1,6 @@
 import type { World } from '../../../world.ts';
 import type { Storage } from '../../storage/types.ts';
+import { finishedName } from '../../storage/index.ts';
 import { baseName, isOurFile } from './layout.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function dropParquetTable(
 
 /** The folder as a whole when all in it is the table's; else only that: a folder may have been somebody's before. */
 async function removeOurs(storage: Storage, folder: string): Promise<void> {
-  const all = await storage.list(folder);
+  const all = await storage.list(folder, { unfinished: true });
   const ours = all.filter((path) => isOfTable(path.slice(folder.length + 1).replaceAll('\\', '/')));
   if (ours.length === all.length) return storage.removeFolder(folder);
   for (const path of ours) await storage.remove(path);
@@ -31,6 +32,6 @@ async function removeOurs(storage: Storage, folder: string): Promise<void> {
 /** Files of which the table's writer has made or begun. */
 function isOfTable(relative: string): boolean {
   if (relative.startsWith('_staging/') || relative.startsWith('_commits/')) return true;
-  const name = /^\.(.+)\.w_[0-9A-Z]+\.part$/.exec(baseName(relative))?.[1] ?? baseName(relative);
+  const name = baseName(finishedName(relative));
   return name === '_manifest.json' || isOurFile(name);
 }

@@ -40,7 +40,7 @@ export function findLeftovers(paths: readonly string[], manifest: Manifest, layo
   return { renames, replaced, abandoned };
 }
 
-/** Finishes the renames that a decided commit owes; each is durable before the next. */
+/** Finishes the moves that a decided commit owes; each is durable before the next. */
 export async function finishRenames(
   { storage, world }: { storage: Storage; world: World },
   layout: TableLayout,
@@ -48,7 +48,7 @@ export async function finishRenames(
 ): Promise<void> {
   for (const { from, to } of renames) {
     try {
-      await storage.rename(layout.absolute(from), layout.absolute(to));
+      await storage.move(layout.absolute(from), layout.absolute(to));
     } catch (error) {
       // Somebody who opened the table in the meantime may have done it already.
       if ((await storage.size(layout.absolute(to))) === undefined) throw error;

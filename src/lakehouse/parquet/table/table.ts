@@ -178,7 +178,7 @@ async function makeVisible(
 
 async function recover(options: ParquetTableOptions, layout: TableLayout, log: ManifestLog): Promise<Manifest> {
   const { storage, world, folder, checkpointKey } = options;
-  const paths = (await storage.list(folder)).map((path) => layout.relative(path));
+  const paths = (await storage.list(folder, { unfinished: true })).map((path) => layout.relative(path));
   let manifest = await log.load();
   const { renames, replaced, abandoned } = findLeftovers(paths, manifest, layout);
   await finishRenames({ storage, world }, layout, renames);
