@@ -19,11 +19,13 @@ import { createScheduler, parseFrequency, type Scheduler } from './schedule/inde
 import { findServerFolders, openStore, type Queryable, type Store, type Transaction } from './store/index.ts';
 import {
   createClearComponent,
+  createMaintainComponent,
   createProber,
   createRunObservers,
   createSync,
   createSyncComponent,
   jobIdOf,
+  maintainedJobOf,
   loadState,
   removeOldRunFolders,
   saveState,
@@ -105,7 +107,10 @@ async function openRooms(base: Base): Promise<Rooms> {
   const [access] = await Promise.all([createAccess({ store, config, world }), installQueue(store)]);
   const scheduler = createScheduler({
     store,
-    onFire: { 'sync.job': (tx, { key }, dueAt) => replication.fire(tx, key, dueAt) },
+    onFire: {
+      'sync.job': (tx, { key }, dueAt) => replication.fire(tx, key, dueAt),
+      'sync.maintain': (tx, { key }, dueAt) => replication.fire(tx, key, dueAt),
+    },
     catchUpMinutes: config.scheduleCatchUpMinutes,
     log: (level, message, fields) => observe.log[level](fields ?? {}, message),
   });
@@ -238,11 +243,13 @@ async function createReplication(rooms: ReplicationRooms): Promise<Replication> 
   });
   return {
     sync,
-    components: [createSyncComponent(ports), createClearComponent(ports)],
+    components: [createSyncComponent(ports), createClearComponent(ports), createMaintainComponent(ports)],
     observers: createRunObservers((tx, message) => engine.publish(tx, message)),
     async fire(tx, key, dueAt) {
       const jobId = jobIdOf(key);
+      const maintained = maintainedJobOf(key);
       if (jobId !== undefined) await sync.runs.syncBySchedule(tx, jobId, dueAt);
+      if (maintained !== undefined) await sync.tables.maintainBySchedule(tx, maintained, dueAt);
     },
   };
 }

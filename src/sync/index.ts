@@ -1,4 +1,9 @@
-export { createClearComponent, createSyncComponent, removeOldRunFolders } from './attempt/index.ts';
+export {
+  createClearComponent,
+  createMaintainComponent,
+  createSyncComponent,
+  removeOldRunFolders,
+} from './attempt/index.ts';
 export type { JobState, ProbePorts, SyncPorts } from './attempt/index.ts';
 export { createProber } from './probe/index.ts';
 export { describeStats, runConnectorCommand } from './command.ts';
@@ -9,6 +14,8 @@ export { checkProject } from './definitions/checks.ts';
 export { showForm } from './definitions/form.ts';
 export { createRunObservers } from './definitions/observer.ts';
 export { jobIdOf, jobKey } from './definitions/run-plans.ts';
+export { maintainedJobOf } from './definitions/table-runs.ts';
+export type { TableRuns } from './definitions/table-runs.ts';
 export { loadState, saveState } from './definitions/state.ts';
 export type { Connections } from './definitions/connections.ts';
 export type { JobGauge } from './definitions/gauges.ts';

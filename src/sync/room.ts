@@ -5,6 +5,7 @@ import { createJobs, type Jobs } from './definitions/jobs.ts';
 import { createSettings, type SettingsDesk } from './definitions/settings.ts';
 import { createSpecs, type Specs } from './definitions/specs.ts';
 import { createTrials, type Prober, type Trials } from './definitions/trials.ts';
+import { createTableRuns, type TableRuns } from './definitions/table-runs.ts';
 import type { DefinitionRooms } from './definitions/types.ts';
 
 /** The sync room: what is replicated, and its runs. */
@@ -13,6 +14,7 @@ export interface Sync {
   readonly destinations: Connections;
   readonly jobs: Jobs;
   readonly runs: JobRuns;
+  readonly tables: TableRuns;
   readonly settings: SettingsDesk;
   readonly specs: Specs;
   readonly trials: Trials;
@@ -32,6 +34,7 @@ export function createSync(rooms: SyncRooms): Sync {
     destinations: connections('destination'),
     jobs: createJobs(rooms, runs),
     runs,
+    tables: createTableRuns(rooms),
     settings: createSettings(rooms),
     specs: createSpecs(rooms),
     trials: createTrials(rooms, rooms.prober),

@@ -35,7 +35,20 @@ export interface AdvancedSettings {
   readonly continuous?: boolean;
   /** How often changes that are read from a log become visible, at the latest. */
   readonly commit_interval_seconds?: number;
+  /** Upkeep of the job's tables, where the destination has any; false = none. */
+  readonly maintenance?: MaintenanceSettings | false;
   readonly [key: string]: unknown;
+}
+
+export interface MaintenanceSettings {
+  /** As a job's; once a day when absent. */
+  readonly frequency?: string;
+  readonly target_file_mb?: number;
+  /** So many small files must be there for them to be joined. */
+  readonly min_files?: number;
+  readonly expire_snapshots_days?: number;
+  readonly keep_snapshots?: number;
+  readonly remove_orphans_days?: number;
 }
 
 export interface Catalog {

@@ -171,6 +171,8 @@ export interface DestinationConnector {
   readonly synonyms: readonly string[];
   readonly title: string;
   readonly version: string;
+  /** True when its tables need upkeep: its sessions have `maintain`. */
+  readonly maintains?: boolean;
   /** Catalog words that the spec knows; empty when the destination has no catalogs. */
   readonly catalogs: readonly string[];
   /** Those of them that have a form already but do not work yet. */

@@ -12,7 +12,8 @@ import type { AttemptHost } from './host.ts';
 import { answerFromCatalog } from './io.ts';
 import type { SyncPorts } from './ports.ts';
 import { runFolderOf } from './run-folders.ts';
-import type { ClearWork, OpenConnection, Question, SyncResult, SyncWork } from './work.ts';
+import type { UpkeepResult } from './upkeep.ts';
+import type { ClearWork, MaintainWork, OpenConnection, Question, SyncResult, SyncWork } from './work.ts';
 
 /** The component that replicates: `penstock.sync`. */
 export function createSyncComponent(ports: SyncPorts): Component {
@@ -22,6 +23,11 @@ export function createSyncComponent(ports: SyncPorts): Component {
 /** The component that drops the tables of streams: `penstock.clear`. Repeating it is harmless. */
 export function createClearComponent(ports: SyncPorts): Component {
   return { name: 'penstock.clear', execute: (attempt) => executeClear(ports, attempt) };
+}
+
+/** The component that looks after the tables of a job: `penstock.maintain`. Repeating it is harmless. */
+export function createMaintainComponent(ports: SyncPorts): Component {
+  return { name: 'penstock.maintain', execute: (attempt) => executeMaintain(ports, attempt) };
 }
 
 async function executeSync(ports: SyncPorts, attempt: Attempt): Promise<AttemptResult> {
@@ -64,6 +70,20 @@ async function executeClear(ports: SyncPorts, attempt: Attempt): Promise<Attempt
     await ports.jobState.saveState(tx, snapshot.jobId, withoutStreams(state, ids));
   });
   return { outcome: 'succeeded', output: { dropped } };
+}
+
+async function executeMaintain(ports: SyncPorts, attempt: Attempt): Promise<AttemptResult> {
+  const snapshot = attempt.run.snapshot as SyncSnapshot;
+  const { policy } = attempt.task.input as Pick<MaintainWork, 'policy'>;
+  const ids = new Set(selected(snapshot.catalog));
+  const work: MaintainWork = {
+    kind: 'maintain',
+    ...surroundings(ports, snapshot, attempt),
+    destination: await openDestination(ports, snapshot.destination),
+    tables: snapshot.catalog.streams.filter((entry) => ids.has(streamId(entry.stream))).map(tableOf),
+    policy,
+  };
+  return { outcome: 'succeeded', output: await runInChild<UpkeepResult>(work, hostOf(ports, attempt)) };
 }
 
 function selected(catalog: Catalog): string[] {

@@ -1,3 +1,3 @@
-export { createClearComponent, createSyncComponent } from './component.ts';
+export { createClearComponent, createMaintainComponent, createSyncComponent } from './component.ts';
 export { removeOldRunFolders } from './run-folders.ts';
 export type { JobState, ProbePorts, SyncPorts } from './ports.ts';

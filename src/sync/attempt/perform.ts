@@ -1,6 +1,7 @@
 import { destinationContext, sourceContext } from './context.ts';
 import type { ChildIo } from './io.ts';
 import { runSync } from './pipeline/run.ts';
+import { maintainTables } from './upkeep.ts';
 import type { CheckWork, ClearWork, DiscoverWork, Work } from './work.ts';
 
 /** Does the work inside the child and answers what goes back to the parent. */
@@ -10,6 +11,8 @@ export function perform(work: Work, io: ChildIo): Promise<unknown> {
       return runSync(work, io);
     case 'clear':
       return clear(work, io);
+    case 'maintain':
+      return maintainTables(work, io);
     case 'check':
       return check(work, io);
     case 'discover':

@@ -1,4 +1,4 @@
-import type { LogLine } from '../../connectors/kit/index.ts';
+import type { LogLine, MaintenancePolicy } from '../../connectors/kit/index.ts';
 import type { FailureRecord } from '../../errors.ts';
 import type { TableName } from '../../lakehouse/index.ts';
 import type { AdvancedSettings, Catalog, SyncProgress } from '../types.ts';
@@ -52,6 +52,13 @@ export interface ClearWork extends Surroundings {
   readonly tables: readonly TableName[];
 }
 
+export interface MaintainWork extends Surroundings {
+  readonly kind: 'maintain';
+  readonly destination: OpenConnection;
+  readonly tables: readonly TableName[];
+  readonly policy: MaintenancePolicy;
+}
+
 export interface CheckWork extends Surroundings {
   readonly kind: 'check';
   readonly side: 'source' | 'destination';
@@ -65,7 +72,7 @@ export interface DiscoverWork extends Surroundings {
 }
 
 /** What a child process can be asked to do. */
-export type Work = SyncWork | ClearWork | CheckWork | DiscoverWork;
+export type Work = SyncWork | ClearWork | MaintainWork | CheckWork | DiscoverWork;
 
 /** What the child asks of the process that owns the store. Answers are JSON. */
 export type Question =

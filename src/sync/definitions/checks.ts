@@ -46,6 +46,7 @@ const LIMITS: Readonly<Record<string, readonly [number, number]>> = {
   timeout_minutes: [1, 525_600],
   retry_count: [0, 100],
   max_quarantine: [0, Number.MAX_SAFE_INTEGER],
+  commit_interval_seconds: [1, 3600],
 };
 
 /** Reads the advanced settings of a job: known keys are checked, unknown ones kept. */
@@ -62,6 +63,10 @@ export function readAdvanced(sent: unknown): AdvancedSettings | null {
   const policy = sent['error_policy'];
   if (policy !== undefined && policy !== null && policy !== 'fail' && policy !== 'quarantine') {
     throw new Failure('bad_request', 'advanced_settings.error_policy must be fail or quarantine');
+  }
+  const { continuous } = sent;
+  if (continuous !== undefined && continuous !== null && typeof continuous !== 'boolean') {
+    throw new Failure('bad_request', 'advanced_settings.continuous must be true or false');
   }
   return Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== null));
 }

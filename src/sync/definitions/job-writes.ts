@@ -9,7 +9,9 @@ import { readForm, type ReadForm } from './form.ts';
 import { checkEnd, placeEnd, type CheckedEnd, type PlacedEnd } from './job-ends.ts';
 import { entryOf, found, startClear } from './job-runs.ts';
 import { busyWith } from './last-run.ts';
-import { catalogOf, jobKey } from './run-plans.ts';
+import { checkMaintenance } from './maintenance.ts';
+import { checkFrequency, reschedule } from './job-schedule.ts';
+import { catalogOf } from './run-plans.ts';
 import { insertJob, lockJob, updateJob, type JobRow, type JobValues } from './tables/jobs.ts';
 import { orConflict } from './unique.ts';
 import type { DefinitionRooms, JobInput, Scope, Transaction } from './types.ts';
@@ -46,8 +48,9 @@ export function checkJob(rooms: DefinitionRooms, input: JobInput): CheckedJob {
   const name = cleanName(input.name, 'name');
   const source = checkEnd(rooms, 'source', input.source);
   const destination = checkEnd(rooms, 'destination', input.destination);
-  rooms.schedule.check(input.frequency);
+  checkFrequency(rooms, input.frequency);
   const advanced = readAdvanced(input.advanced);
+  checkMaintenance(advanced?.maintenance, (text) => rooms.schedule.check(text));
   return {
     name,
     source,
@@ -78,7 +81,7 @@ export async function addJob(
   const values = valuesOf(job, { scope, source, destination, active, advanced: job.advanced ?? null });
   const id = await insertJob(tx, { ...values, project: scope.project });
   if (id === undefined) throw nameTaken('job', job.name, scope.project);
-  await reschedule(rooms, tx, { id, active, frequency: job.frequency });
+  await reschedule(rooms, tx, { id, active, frequency: job.frequency, advanced_settings: values.advanced_settings });
   await rooms.access.audit(tx, entryOf(scope, 'create job', id));
   return writtenOf(id, source, destination);
 }
@@ -102,8 +105,8 @@ export async function replaceJob(
   const advanced = job.advanced === undefined ? row.advanced_settings : job.advanced;
   const values = valuesOf(job, { scope, source, destination, active, advanced });
   await orConflict(updateJob(tx, id, values), () => nameTaken('job', job.name, scope.project));
-  if (active !== row.active || job.frequency !== row.frequency) {
-    await reschedule(rooms, tx, { id, active, frequency: job.frequency });
+  if (active !== row.active || job.frequency !== row.frequency || advanced !== row.advanced_settings) {
+    await reschedule(rooms, tx, { id, active, frequency: job.frequency, advanced_settings: advanced });
   }
   await rooms.access.audit(tx, entryOf(scope, 'update job', id));
   if (job.difference) {
@@ -165,16 +168,6 @@ function valuesOf(job: CheckedJob, { scope, source, destination, active, advance
     advanced_settings: advanced,
     updated_by: scope.actor.principal.username,
   };
-}
-
-/** Makes the schedule follow the job: an inactive job has none. */
-export async function reschedule(
-  rooms: DefinitionRooms,
-  tx: Transaction,
-  job: { readonly id: number; readonly active: boolean; readonly frequency: string },
-): Promise<void> {
-  if (job.active) await rooms.schedule.set(tx, jobKey(job.id), job.frequency);
-  else await rooms.schedule.remove(tx, jobKey(job.id));
 }
 
 function writtenOf(id: number, source: PlacedEnd, destination: PlacedEnd): JobWritten {

@@ -4,9 +4,10 @@ import { parseCatalog } from '../catalog/parse.ts';
 import type { AdvancedSettings, StateFile } from '../types.ts';
 import { readForm, readObjectForm } from './form.ts';
 import { entryOf, found, type JobRuns } from './job-runs.ts';
-import { addJob, checkJob, MustWait, replaceJob, reschedule, type CheckedJob, type JobWritten } from './job-writes.ts';
+import { reschedule } from './job-schedule.ts';
+import { addJob, checkJob, MustWait, replaceJob, type CheckedJob, type JobWritten } from './job-writes.ts';
 import { busyWith, lastRunOf } from './last-run.ts';
-import { catalogOf, jobKey } from './run-plans.ts';
+import { catalogOf, isContinuous } from './run-plans.ts';
 import { checkState, loadState } from './state.ts';
 import * as rows from './tables/jobs.ts';
 import type { DefinitionRooms, JobInput, JobQuery, JobView, Page, Scope, StreamDifference } from './types.ts';
@@ -101,7 +102,7 @@ async function remove(rooms: DefinitionRooms, scope: Scope, id: number): Promise
   const row = await rooms.store.transaction(async (tx) => {
     const job = found(await rows.lockJob(tx, scope.project, id));
     await rows.markJobDeleted(tx, id, by);
-    await rooms.schedule.remove(tx, jobKey(id));
+    await reschedule(rooms, tx, { ...job, active: false });
     await rooms.access.audit(tx, entryOf(scope, 'delete job', id));
     return job;
   });
@@ -114,13 +115,17 @@ async function setActive(
   rooms: DefinitionRooms,
   { scope, id, active }: { readonly scope: Scope; readonly id: number; readonly active: boolean },
 ): Promise<void> {
-  await rooms.store.transaction(async (tx) => {
+  // A run that would not end by itself ends with the job's activity; others go on (contract, section 3.4).
+  const changed = await rooms.store.transaction(async (tx) => {
     const row = found(await rows.lockJob(tx, scope.project, id));
-    if (row.active === active) return;
+    if (row.active === active) return undefined;
     await rows.setJobActive(tx, id, { active, by: scope.actor.principal.username });
-    await reschedule(rooms, tx, { id, active, frequency: row.frequency });
+    await reschedule(rooms, tx, { ...row, active });
     await rooms.access.audit(tx, entryOf(scope, active ? 'activate job' : 'deactivate job', id));
+    return row;
   });
+  const busy = changed && !active && isContinuous(changed) ? busyWith(changed) : undefined;
+  if (busy?.type === 'sync') await rooms.engine.cancel(busy.id, scope.actor.principal.username);
 }
 
 async function putState(

@@ -44,22 +44,37 @@ export function catalogOf(row: JobRow): Catalog {
   return parseCatalog(parseJson(row.streams_config, 'streams_config'));
 }
 
-async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
-  const { row, kind, trigger, by, catalog, clearStreams, idempotencyKey } = work;
-  const id = row.id;
-  const advanced = (
-    row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {}
-  ) as AdvancedSettings;
-  const snapshot: SyncSnapshot = {
+/** A job's word for "stays on": its changes are followed without end, and a run that ended is started again. */
+export const CONTINUOUS = 'continuous';
+
+export function isContinuous({ frequency }: Pick<JobRow, 'frequency'>): boolean {
+  return frequency.trim().toLowerCase() === CONTINUOUS;
+}
+
+/** The settings of a job, with what its frequency means for a run. */
+export function advancedOf(row: Pick<JobRow, 'advanced_settings' | 'frequency'>): AdvancedSettings {
+  const stored = row.advanced_settings ? parseJson(row.advanced_settings, 'advanced_settings') : {};
+  return { ...(stored as AdvancedSettings), ...(isContinuous(row) && { continuous: true }) };
+}
+
+/** What a run of the job works on, as it is now. */
+export async function snapshotOf(tx: Transaction, row: JobRow, catalog: Catalog): Promise<SyncSnapshot> {
+  return {
     project: row.project,
-    jobId: id,
+    jobId: row.id,
     jobName: row.name,
     source: await settingsOf(tx, { project: row.project, kind: 'source', id: row.source_id }),
     destination: await settingsOf(tx, { project: row.project, kind: 'destination', id: row.destination_id }),
     catalog: withTextFilters(catalog),
-    advanced,
-    ...(clearStreams && { clearStreams }),
+    advanced: advancedOf(row),
   };
+}
+
+async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
+  const { row, kind, trigger, by, catalog, clearStreams, idempotencyKey } = work;
+  const id = row.id;
+  const snapshot: SyncSnapshot = { ...(await snapshotOf(tx, row, catalog)), ...(clearStreams && { clearStreams }) };
+  const { advanced } = snapshot;
   const retry = { limit: advanced.retry_count ?? 3, firstDelayMs: 1000, factor: 5, longestDelayMs: 5 * MINUTE };
   const timeoutMs = advanced.timeout_minutes === undefined ? LONGEST_RUN : advanced.timeout_minutes * MINUTE;
   return {

@@ -28,7 +28,7 @@ export function platformRoutes({ version }: FaceRooms): Route[] {
       role: 'viewer',
       summary: 'Whether tables are maintained by this server',
       data: Maintenance,
-      handle: async () => ({ message: 'ok', data: { enabled: false } }),
+      handle: async () => ({ message: 'ok', data: { enabled: true } }),
     }),
   ];
 }

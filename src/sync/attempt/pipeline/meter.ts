@@ -20,6 +20,17 @@ export interface Meter {
   readonly pulse: number;
 }
 
+const NOTHING: StreamProgress = {
+  rows: 0,
+  inserted: 0,
+  updated: 0,
+  deleted: 0,
+  quarantined: 0,
+  chunks_total: 0,
+  chunks_done: 0,
+  estimatedRows: 0,
+};
+
 export function createMeter(world: World): Meter {
   const begin = world.elapsed();
   // Without a prototype: a stream may be called `__proto__`.
@@ -33,16 +44,7 @@ export function createMeter(world: World): Meter {
   let cpuAt = begin;
   return {
     stream(id) {
-      streams[id] ??= {
-        rows: 0,
-        inserted: 0,
-        updated: 0,
-        deleted: 0,
-        quarantined: 0,
-        chunks_total: 0,
-        chunks_done: 0,
-        estimatedRows: 0,
-      };
+      streams[id] ??= { ...NOTHING };
       return streams[id];
     },
     read(batch) {

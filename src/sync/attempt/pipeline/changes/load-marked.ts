@@ -14,10 +14,10 @@ import { countEarlier } from '../refresh.ts';
 export function loadMarked(work: StreamWork, source: SourceSession): Promise<LogPlace> {
   const { changeLog } = source;
   if (!changeLog) throw new Failure('internal', 'a session of a source with a change log lacks it');
-  return load({ ...work, tools: { ...work.tools, source } }, changeLog);
+  return loadAt({ ...work, tools: { ...work.tools, source } }, changeLog);
 }
 
-async function load(work: StreamWork, log: ChangeLog): Promise<LogPlace> {
+async function loadAt(work: StreamWork, log: ChangeLog): Promise<LogPlace> {
   const { tools, stream, table, progress } = work;
   const { signal, source } = tools;
   const mark = await log.mark({ signal });
