@@ -4,6 +4,7 @@ import type { EngineContext } from './context.ts';
 import { isConnectionLoss } from './connection-loss.ts';
 import { createLogWriter } from './logs.ts';
 import type { LogWriter } from './logs.ts';
+import { addTasks, withdrawTasks } from './siblings.ts';
 import { startRun } from './start.ts';
 import { holdTask, writeProgress } from './tables/claim.ts';
 import type { ClaimedRows } from './tables/claim.ts';
@@ -153,6 +154,8 @@ function toAttempt(context: EngineContext, claim: ClaimedRows, parts: AttemptPar
       const started = await guarded((tx) => startRun(context, child, tx));
       return started;
     },
+    addTasks: (plans) => addTasks(context, { runId: task.run_id, ...owner }, plans),
+    withdrawTasks: (keys) => withdrawTasks(context, { runId: task.run_id, ...owner }, keys),
   };
 }
 

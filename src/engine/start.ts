@@ -52,17 +52,10 @@ function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
   const id = newId(context.world, 'r');
   const tasks = plan.phases.flatMap((phase, phaseNumber) =>
     phase.map((task, position) => ({
-      id: newId(context.world, 't'),
+      ...toTaskRow(context, task),
       phase: phaseNumber,
       position,
-      key: task.key,
-      component: task.component,
       state: task.skip ? 'skipped' : phaseNumber === first ? 'queued' : 'planned',
-      input: toJson(task.input),
-      timeout_ms: task.timeoutMs ?? null,
-      retry: { ...defaultRetry, ...task.retry },
-      continue_on_failure: task.continueOnFailure ?? false,
-      concurrency_key: task.concurrencyKey ?? null,
     })),
   );
   const run = {
@@ -85,8 +78,23 @@ function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
   return { run, tasks };
 }
 
-function refuseBadPlan(plan: RunPlan): void {
-  const tasks = plan.phases.flat();
+/** What a plan says of one task, as columns; where it stands in the run is the caller's. */
+export function toTaskRow(context: EngineContext, task: TaskPlan): Readonly<Record<string, unknown>> {
+  return {
+    id: newId(context.world, 't'),
+    key: task.key,
+    component: task.component,
+    input: toJson(task.input),
+    timeout_ms: task.timeoutMs ?? null,
+    retry: { ...defaultRetry, ...task.retry },
+    continue_on_failure: task.continueOnFailure ?? false,
+    concurrency_key: task.concurrencyKey ?? null,
+    priority: task.priority ?? 0,
+  };
+}
+
+/** Throws `bad_request` for keys that are empty or double, texts that cannot be stored, numbers out of range. */
+export function refuseBadTasks(tasks: readonly TaskPlan[]): void {
   const keys = new Set<string>();
   for (const task of tasks) {
     if (task.key === '' || keys.has(task.key)) {
@@ -94,21 +102,33 @@ function refuseBadPlan(plan: RunPlan): void {
     }
     keys.add(task.key);
     refuseBadNumbers(task);
+    refuseNul([task.key, task.component, task.concurrencyKey]);
   }
-  const texts = [plan.kind, plan.project, plan.definition, plan.concurrencyKey, plan.idempotencyKey, plan.createdBy];
-  for (const text of [...texts, ...tasks.flatMap((task) => [task.key, task.component, task.concurrencyKey])]) {
-    if (text?.includes('\0'))
-      throw new Failure('bad_request', 'names and keys of a run must not contain a NUL character');
-  }
-  if (plan.priority !== undefined && !isWithin(plan.priority, -1_000_000, 1_000_000)) {
-    throw new Failure('bad_request', 'the priority of a run must be a whole number between -1000000 and 1000000');
-  }
+}
+
+function refuseBadPlan(plan: RunPlan): void {
+  refuseBadTasks(plan.phases.flat());
+  refuseNul([plan.kind, plan.project, plan.definition, plan.concurrencyKey, plan.idempotencyKey, plan.createdBy]);
+  refuseBadPriority('the priority of a run', plan.priority);
   if (plan.startAfter !== undefined && Number.isNaN(plan.startAfter.getTime())) {
     throw new Failure('bad_request', 'startAfter is not an instant');
   }
 }
 
+function refuseNul(texts: readonly (string | undefined)[]): void {
+  if (texts.some((text) => text?.includes('\0'))) {
+    throw new Failure('bad_request', 'names and keys of a run must not contain a NUL character');
+  }
+}
+
+function refuseBadPriority(what: string, priority: number | undefined): void {
+  if (priority !== undefined && !isWithin(priority, -1_000_000, 1_000_000)) {
+    throw new Failure('bad_request', `${what} must be a whole number between -1000000 and 1000000`);
+  }
+}
+
 function refuseBadNumbers(task: TaskPlan): void {
+  refuseBadPriority(`the priority of task "${task.key}"`, task.priority);
   const { limit, firstDelayMs, factor, longestDelayMs } = { ...defaultRetry, ...task.retry };
   const delaysAreGood = [firstDelayMs, longestDelayMs].every((delay) => delay >= 0 && delay <= LONGEST_DELAY_MS);
   if (!isWithin(limit, 0, 1000) || !delaysAreGood || !(factor >= 1 && factor <= 1000)) {

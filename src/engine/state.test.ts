@@ -22,6 +22,7 @@ const allowedForTasks: Record<string, string> = {
   'planned skip': 'skipped',
   'queued claim': 'running',
   'queued cancel': 'cancelled',
+  'queued skip': 'skipped',
   'running succeed': 'succeeded',
   'running warn': 'warned',
   'running fail': 'failed',

@@ -10,7 +10,7 @@ type Table<Event extends string> = Readonly<Record<State, Readonly<Partial<Recor
 
 const taskTransitions: Table<TaskEvent> = {
   planned: { queue: 'queued', cancel: 'cancelled', skip: 'skipped' },
-  queued: { claim: 'running', cancel: 'cancelled' },
+  queued: { claim: 'running', cancel: 'cancelled', skip: 'skipped' },
   running: {
     succeed: 'succeeded',
     warn: 'warned',

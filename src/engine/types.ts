@@ -24,6 +24,8 @@ export interface TaskPlan {
   readonly retry?: Partial<RetryRule>;
   /** A failure of this task lets the run go on and end `warned`. */
   readonly continueOnFailure?: boolean;
+  /** Added to the run's priority; below 0, the tasks of other runs go first. 0 when absent. */
+  readonly priority?: number;
   /** Listed, never executed. */
   readonly skip?: boolean;
   /** At most one running task with the same key. */
@@ -133,6 +135,13 @@ export interface Attempt {
   guarded<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Starts a child run whose end is not waited for; its id is bound to this task, so a retry finds the same child. */
   startChild(plan: Omit<RunPlan, 'trigger' | 'parentTaskId'>): Promise<StartResult>;
+  /**
+   * Adds queued tasks to the phase of this task, and answers all of the plans' tasks as they are now: one whose key is
+   * there already stays as it is. Throws `cancelled` when the run is to end, `lease_lost` as `guarded` does.
+   */
+  addTasks(plans: readonly TaskPlan[]): Promise<readonly TaskView[]>;
+  /** Skips those of the tasks with these keys in the phase of this task that nobody has begun; answers their keys. */
+  withdrawTasks(keys: readonly string[]): Promise<readonly string[]>;
 }
 
 export type AttemptResult =

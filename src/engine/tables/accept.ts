@@ -35,12 +35,12 @@ export async function insertRun(
       insert into task (id, run_id, phase, position, key, component, state, input, timeout_ms, retry,
         continue_on_failure, concurrency_key, priority, job_id, queued_at)
       select x.id, made.id, x.phase, x.position, x.key, x.component, x.state, x.input::json, x.timeout_ms, x.retry,
-        x.continue_on_failure, x.concurrency_key, made.priority,
+        x.continue_on_failure, x.concurrency_key, made.priority + x.priority,
         case when x.state = 'queued' then gen_random_uuid() end,
         case when x.state = 'queued' then greatest(now(), made.start_after) end
       from made, json_to_recordset(${JSON.stringify(accepted.tasks)}::json) as x (
         id text, phase integer, position integer, key text, component text, state text, input text,
-        timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text)
+        timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer)
       returning id, job_id, state, priority, position, concurrency_key
     )
     select row_to_json(made) as run, (
