@@ -7,3 +7,4 @@ export type { PointerPorts } from './pointers.ts';
 export { UnknownOutcome } from './tables.ts';
 export type { TableCatalog, TableCommit } from './tables.ts';
 export type { CatalogEntry, CatalogPort, TableName } from './port.ts';
+export * from './rest/index.ts';

@@ -52,7 +52,12 @@ export function createMetadata(table: NewTable): TableMetadata {
 
 /** Reads a metadata file of any writer; refuses other format versions than 2. */
 export function parseMetadata(text: string): TableMetadata {
-  const raw = parseExactJson(text) as Partial<TableMetadata> & { readonly 'format-version': number };
+  return asMetadata(parseExactJson(text));
+}
+
+/** As `parseMetadata`, of JSON that was parsed exactly. */
+export function asMetadata(value: unknown): TableMetadata {
+  const raw = (value ?? {}) as Partial<TableMetadata> & { readonly 'format-version': number };
   if (raw['format-version'] !== 2) {
     throw new Failure(
       'configuration_invalid',
@@ -185,8 +190,10 @@ export function succeed(
   const entry = { 'timestamp-ms': base.metadata['last-updated-ms'], 'metadata-file': base.location };
   const log = [...next['metadata-log'], entry];
   const removes = properties['write.metadata.delete-after-commit.enabled'] === 'true';
+  const isOwnFile = (path: string): boolean => path.startsWith(`${next.location}/`) && !path.includes('/../');
   return {
     metadata: { ...next, 'last-updated-ms': now, 'metadata-log': log.slice(-most) },
-    forgotten: removes ? log.slice(0, -most).map((one) => one['metadata-file']) : [],
+    // A log that somebody else wrote may name any file of this machine.
+    forgotten: removes ? log.slice(0, -most).map((one) => one['metadata-file']).filter(isOwnFile) : [],
   };
 }
