@@ -230,6 +230,29 @@ create table sessions (
 CREATE INDEX sessions_expiry ON sessions USING btree (expires_at);
 CREATE INDEX sessions_user ON sessions USING btree (user_id);
 
+create table shared_chunk (
+  load_id text not null,
+  number integer not null,
+  state text not null default 'open'::text,
+  task_id text,
+  fence bigint,
+  progress json,
+  sealed json,
+  constraint shared_chunk_pkey PRIMARY KEY (load_id, number),
+  constraint shared_chunk_load_id_fkey FOREIGN KEY (load_id) REFERENCES shared_load(id) ON DELETE CASCADE,
+  constraint shared_chunk_state_check CHECK ((state = ANY (ARRAY['open'::text, 'claimed'::text, 'sealed'::text])))
+);
+
+create table shared_load (
+  id text not null,
+  run_id text not null,
+  task_id text not null,
+  fence bigint not null,
+  spec json not null,
+  constraint shared_load_pkey PRIMARY KEY (id)
+);
+CREATE INDEX shared_load_run ON shared_load USING btree (run_id);
+
 create table sign_in_failures (
   id bigint not null generated always as identity,
   origin bytea not null,

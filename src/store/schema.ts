@@ -188,6 +188,24 @@ export interface SessionsTable {
   expires_at: Timestamp;
 }
 
+export interface SharedChunkTable {
+  load_id: string;
+  number: number;
+  state: Generated<'open' | 'claimed' | 'sealed'>;
+  task_id: string | null;
+  fence: number | null;
+  progress: Json | null;
+  sealed: Json | null;
+}
+
+export interface SharedLoadTable {
+  id: string;
+  run_id: string;
+  task_id: string;
+  fence: number;
+  spec: Json;
+}
+
 export interface SignInFailuresTable {
   id: Always<number>;
   origin: Buffer;
@@ -261,6 +279,8 @@ export interface Database {
   schedule: ScheduleTable;
   server_key: ServerKeyTable;
   sessions: SessionsTable;
+  shared_chunk: SharedChunkTable;
+  shared_load: SharedLoadTable;
   sign_in_failures: SignInFailuresTable;
   store_migration: StoreMigrationTable;
   task: TaskTable;
