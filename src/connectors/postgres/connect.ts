@@ -2,6 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, type CustomTypesConfig } from 'pg';
 import type { Failure } from '../../errors.ts';
+import { createTakenSocket } from '../kit/index.ts';
 import type { PostgresConfig, SslConfig } from './config.ts';
 import { cancelledFailure, translateError } from './failures.ts';
 import { cancelMessage } from './wire/messages.ts';
@@ -98,6 +99,7 @@ function createClient(config: PostgresConfig): Client {
     application_name: 'penstock',
     connectionTimeoutMillis: CONNECT_LIMIT,
     keepAlive: true,
+    stream: createTakenSocket,
   });
 }
 

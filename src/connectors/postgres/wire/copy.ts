@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { ReadOptions } from '../../kit/index.ts';
+import { takeBytes } from '../../kit/index.ts';
+import type { Intake, ReadOptions } from '../../kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, translateError, type Place } from '../failures.ts';
@@ -28,14 +29,7 @@ export async function copyRows(connection: Connection, work: CopyWork): Promise<
   if (work.options.signal.aborted) throw cancelledFailure();
   const socket = connection.socket();
   if (socket.destroyed) throw connection.broken() ?? lostFailure(work.place);
-  const driver = socket.listeners('data') as ((chunk: Buffer) => void)[];
-  socket.removeAllListeners('data');
-  try {
-    await streamCopy(socket, work, connection.broken);
-  } finally {
-    for (const listener of driver) socket.on('data', listener);
-    if (!socket.destroyed) socket.resume();
-  }
+  await streamCopy(socket, work, connection.broken);
 }
 
 function streamCopy(socket: Socket, work: CopyWork, broken: () => Failure | undefined): Promise<void> {
@@ -44,18 +38,17 @@ function streamCopy(socket: Socket, work: CopyWork, broken: () => Failure | unde
     const settle = (failure?: unknown): void => {
       if (reading.settled) return;
       reading.settled = true;
-      socket.off('data', onData);
+      reading.intake.end();
       socket.off('close', onClose);
       signal.removeEventListener('abort', onAbort);
       if (failure === undefined) resolve();
       else reject(toFailure(failure));
     };
-    const reading = startReading(socket, work, settle);
-    const onData = (chunk: Buffer): void => take(reading, chunk);
+    const intake = takeBytes(socket, (bytes) => take(reading, bytes));
+    const reading = startReading(intake, work, settle);
     // What the server said before it hung up explains more than the hanging up.
     const onClose = (): void => settle(reading.error ?? broken() ?? lostFailure(work.place));
     const onAbort = (): void => settle(cancelledFailure());
-    socket.on('data', onData);
     socket.once('close', onClose);
     signal.addEventListener('abort', onAbort, { once: true });
     socket.write(queryMessage(work.sql));
@@ -68,20 +61,20 @@ function lostFailure(place: Place): Failure {
 
 /** The state of one `COPY`: bytes come in, batches go out, `settle` ends it. */
 interface Reading {
-  readonly socket: Socket;
+  readonly intake: Intake;
   readonly work: CopyWork;
   readonly inbox: Inbox;
   readonly batches: Batches;
   readonly settle: (failure?: unknown) => void;
   settled: boolean;
-  /** Both batches are full; the socket is paused. */
+  /** Both batches are full; the intake is paused. */
   waiting: boolean;
   error: Failure | undefined;
   /** Rows of the batches before the current one. */
   rowsBefore: number;
 }
 
-function startReading(socket: Socket, work: CopyWork, settle: (failure?: unknown) => void): Reading {
+function startReading(intake: Intake, work: CopyWork, settle: (failure?: unknown) => void): Reading {
   const { sink, batchRows, batchBytes } = work.options;
   const batches = createBatches({
     columns: work.columns,
@@ -91,7 +84,7 @@ function startReading(socket: Socket, work: CopyWork, settle: (failure?: unknown
     onFailure: settle,
   });
   const reading: Reading = {
-    socket,
+    intake,
     work,
     inbox: createInbox(),
     batches,
@@ -104,8 +97,8 @@ function startReading(socket: Socket, work: CopyWork, settle: (failure?: unknown
   return reading;
 }
 
-function take(reading: Reading, chunk: Buffer): void {
-  reading.inbox.put(chunk);
+function take(reading: Reading, bytes: Uint8Array): void {
+  reading.inbox.put(bytes);
   if (!reading.waiting) advance(reading);
 }
 
@@ -113,7 +106,7 @@ function resume(reading: Reading): void {
   if (!reading.waiting || reading.settled) return;
   reading.waiting = false;
   advance(reading);
-  if (!reading.waiting && !reading.settled) reading.socket.resume();
+  if (!reading.waiting && !reading.settled) reading.intake.resume();
 }
 
 /** Decodes until the bytes run out or both batches are full. */
@@ -156,7 +149,7 @@ function handOver(reading: Reading): boolean {
     return true;
   }
   reading.waiting = true;
-  reading.socket.pause();
+  reading.intake.pause();
   return false;
 }
 

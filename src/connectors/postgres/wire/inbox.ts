@@ -14,7 +14,7 @@ export interface Inbox {
   readonly view: DataView;
   readonly end: number;
   start: number;
-  put(chunk: Buffer): void;
+  put(chunk: Uint8Array): void;
   /** Moves the rest to the front, so that a message of `needed` bytes fits; gives back what one large message took. */
   makeRoom(needed: number): void;
   /** Drops the message of `length` bytes that begins at `start`, also the part that is still to come. */
