@@ -70,6 +70,8 @@ export interface SelectedStream {
   };
   readonly selected_columns?: { readonly columns: readonly string[]; readonly sync_new_columns?: boolean };
   readonly disabled?: boolean;
+  /** evolve (default) | freeze | quarantine: what happens when the source's columns change. */
+  readonly schema_policy?: string;
   readonly [key: string]: unknown;
 }
 

@@ -10,6 +10,7 @@ import type {
 } from '../../lakehouse/index.ts';
 import {
   createLocalStorage,
+  describeColumns,
   dropIcebergTable,
   folderWord,
   joinIcebergTable,
@@ -58,6 +59,10 @@ export const connector: DestinationConnector = {
   async open(config, context) {
     const lake = await openLake(readConfig(config), context);
     return {
+      async describeTable(name) {
+        const table = await lake.catalog.load(name);
+        return table && describeColumns(table.metadata);
+      },
       openTable: (table) => openTable(lake, table),
       joinTable: async (table, ticket) => joinTable(lake, table, ticket as IcebergTicket),
       dropTable: (name) => dropTable(lake, name),

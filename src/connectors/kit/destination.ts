@@ -140,6 +140,8 @@ export interface RowPlace {
 }
 
 export interface DestinationSession {
+  /** Columns of the table as it is; undefined when there is none. Columns of types that are never written are left out. */
+  describeTable(name: TableName): Promise<readonly Column[] | undefined>;
   openTable(table: OpenTable): Promise<DestinationTable>;
   /** Joins a table that another process holds open; neither creates, recovers nor commits anything. */
   joinTable(table: OpenTable, ticket: unknown): Promise<TableWriter>;

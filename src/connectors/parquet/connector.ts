@@ -1,5 +1,11 @@
 import type { TableName } from '../../lakehouse/index.ts';
-import { createLocalStorage, dropParquetTable, probeLocalFolder, safeSegment } from '../../lakehouse/index.ts';
+import {
+  createLocalStorage,
+  describeParquetTable,
+  dropParquetTable,
+  probeLocalFolder,
+  safeSegment,
+} from '../../lakehouse/index.ts';
 import type { DestinationConnector } from '../kit/index.ts';
 import { readConfig } from './config.ts';
 import { parquetSpec } from './spec.ts';
@@ -34,6 +40,7 @@ export const connector: DestinationConnector = {
       return folder;
     };
     return {
+      describeTable: (name) => describeParquetTable({ storage, world }, folderOf(name), name),
       openTable: (table) => openTable(parsed, table, { storage, world, guard, folder: folderOf(table.name) }),
       joinTable: async (table, ticket) =>
         joinTable(parsed, table, { storage, world, folder: folderOf(table.name), ticket }),

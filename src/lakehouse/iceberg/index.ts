@@ -1,4 +1,5 @@
 export type { CommitCheckpoint } from './checkpoint.ts';
+export { describeColumns } from './describe.ts';
 export { currentSnapshot, findSnapshot, parseMetadata } from './metadata.ts';
 export type { MetadataVersion } from './metadata.ts';
 export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';

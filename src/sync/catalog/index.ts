@@ -14,7 +14,7 @@ export {
 } from './names.ts';
 export { parseCatalog } from './parse.ts';
 export { addedColumns, keptBesideData, resolveStream, tableOf } from './resolve.ts';
-export type { ResolvedStream } from './resolve.ts';
+export type { ResolvedStream, SchemaPolicy } from './resolve.ts';
 export {
   parseState,
   STATE_VERSION,

@@ -7,6 +7,9 @@ import { isAdded, sourceColumnNames } from './build.ts';
 import { readFilter } from './filter.ts';
 import { ADDED_COLUMNS, COMMIT_TIME_COLUMN, streamId, uniqueNames, writtenDatabase } from './names.ts';
 
+/** What happens to the table when columns of the source change. */
+export type SchemaPolicy = 'evolve' | 'freeze' | 'quarantine';
+
 /** A selected stream, ready to be read and written. */
 export interface ResolvedStream {
   readonly id: string;
@@ -20,6 +23,7 @@ export interface ResolvedStream {
   readonly tableColumns: readonly Column[];
   readonly normalization: boolean;
   readonly appendMode: boolean;
+  readonly schemaPolicy: SchemaPolicy;
   /** Read from a change log: the columns that it adds, the time of the commit first. Empty otherwise. */
   readonly logColumns: readonly Column[];
   /** The partition pattern in names of the table. */
@@ -81,6 +85,7 @@ export function resolveStream(chosen: Chosen, discovered: DiscoveredStream): Res
     tableColumns: tableColumns({ lakeColumns, columns, normalization, pattern, logColumns }),
     normalization,
     appendMode: selection.append_mode ?? false,
+    schemaPolicy: readPolicy(id, selection),
     logColumns,
     partition: pattern === undefined ? undefined : inLakeNames(pattern, columns, lakeColumns),
     pattern,
@@ -90,6 +95,11 @@ export function resolveStream(chosen: Chosen, discovered: DiscoveredStream): Res
 function columnsOfLog(columns: readonly Column[]): Column[] {
   const time: Column = { name: COMMIT_TIME_COLUMN, type: { kind: 'timestamp' }, nullable: true };
   return [time, ...columns];
+}
+
+function readPolicy(id: string, { schema_policy: policy = 'evolve' }: SelectedStream): SchemaPolicy {
+  if (policy === 'evolve' || policy === 'freeze' || policy === 'quarantine') return policy;
+  throw new Failure('bad_request', `stream ${id}: schema_policy must be evolve, freeze or quarantine`);
 }
 
 /** The table that a stream is written to. */

@@ -1,3 +1,4 @@
+export { describeParquetTable } from './describe.ts';
 export { dropParquetTable } from './drop.ts';
 export { adoptParquetFiles, issueParquetTicket, joinParquetTable } from './join.ts';
 export type { ParquetTicket } from './join.ts';

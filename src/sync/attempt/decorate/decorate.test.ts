@@ -50,6 +50,7 @@ function stream(columns: readonly ColumnVector[], primaryKey: string[], normaliz
     tableColumns: [],
     normalization,
     appendMode: false,
+    schemaPolicy: 'evolve',
     logColumns: [],
   };
 }

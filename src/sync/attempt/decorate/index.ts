@@ -1,5 +1,6 @@
 export { createDecorator } from './added.ts';
 export type { Decorated, Decorator } from './added.ts';
-export { createChangeDecorator } from './changes.ts';
+export { createChangeDecorator, keepChanges } from './changes.ts';
 export { keepRows } from './rows.ts';
+export { isPresent } from './identity.ts';
 export { textAt, textOfRow, textWriter, valueIndex } from './texts.ts';

@@ -7,6 +7,7 @@ import type {
 } from '../../../connectors/kit/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import type { StateFile, StreamProgress } from '../../types.ts';
+import type { Fit } from '../fit/index.ts';
 import type { ChildIo } from '../io.ts';
 import type { SyncWork } from '../work.ts';
 import { describeState } from './checkpoint.ts';
@@ -44,6 +45,8 @@ export interface StreamWork {
   readonly table: DestinationTable;
   readonly ledger: Ledger;
   readonly sampler: Sampler;
+  /** There when values must become of the types that the table has. */
+  readonly fit?: Fit;
   readonly progress: { -readonly [Key in keyof StreamProgress]: StreamProgress[Key] };
 }
 

@@ -1,7 +1,7 @@
 import type { Chunk, CommitUnit, CursorBound, LoadPlan } from '../../../connectors/kit/index.ts';
 import type { ColumnBatch } from '../../../columns/index.ts';
 import { createDecorator } from '../decorate/index.ts';
-import type { Decorator } from '../decorate/index.ts';
+import type { Decorated } from '../decorate/index.ts';
 import type { BoundaryTracker } from './boundary.ts';
 import { shapeOf } from './checkpoint.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
@@ -130,15 +130,21 @@ async function readChunk(work: StreamWork, { chunk, unit, signal, load }: ReadWo
   }
 }
 
-/** Decorates and writes one batch, and samples it. */
+/** `marks` tells which rows of the source's batch are left (1), where some are not. */
+export interface BatchDecorator {
+  decorate(batch: ColumnBatch, marks?: Uint8Array): Decorated;
+}
+
+/** Fits the batch to the table, decorates and writes it, and samples it. */
 export async function writeBatch(
   work: StreamWork,
   unit: CommitUnit,
-  { batch, decorator }: { batch: ColumnBatch; decorator: Pick<Decorator, 'decorate'> },
+  { batch: source, decorator }: { batch: ColumnBatch; decorator: BatchDecorator },
 ): Promise<void> {
-  if (batch.rows === 0) return;
   work.tools.signal.throwIfAborted();
-  const decorated = decorator.decorate(batch);
+  const { batch, marks } = work.fit?.(source, (row) => refuse(work, row)) ?? { batch: source };
+  if (batch.rows === 0) return;
+  const decorated = decorator.decorate(batch, marks);
   const picked = work.sampler.take(batch, decorated.batch);
   const place = await unit.write(decorated.batch);
   work.sampler.keep(picked, place);

@@ -46,7 +46,9 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
   };
 }
 
-const fetchable = ({ stream }: StreamWork): boolean => stream.normalization && stream.selection.primaryKey.length > 0;
+/** Converted values are spelled otherwise than those of the source. */
+const fetchable = ({ stream, fit }: StreamWork): boolean =>
+  stream.normalization && stream.selection.primaryKey.length > 0 && fit === undefined;
 
 /** A sentence for each sampled row that is not in the table as it is in the source; values are not shown. */
 async function compareSamples(work: StreamWork, samples: readonly Sample[], withSource: boolean): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { Failure, toFailure } from '../../../errors.ts';
 import { streamStateOf } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
+import { createFit, fitStream } from '../fit/index.ts';
 import { knownSeq } from './checkpoint.ts';
 import { createLedger } from './context.ts';
 import type { RunTools, StreamWork } from './context.ts';
@@ -25,7 +26,8 @@ export function syncStream(tools: RunTools, stream: ResolvedStream): Promise<voi
 }
 
 /** Opens the stream's table and brings it and the state row together; the caller closes the table. */
-export async function openStream(tools: RunTools, stream: ResolvedStream): Promise<StreamWork> {
+export async function openStream(tools: RunTools, wanted: ResolvedStream): Promise<StreamWork> {
+  const stream = fitStream(wanted, await tools.destination.describeTable(wanted.table), tools.warn);
   const table = await tools.destination.openTable({
     name: stream.table,
     columns: stream.tableColumns,
@@ -39,6 +41,7 @@ export async function openStream(tools: RunTools, stream: ResolvedStream): Promi
     stream,
     table,
     ledger: createLedger(tools, stream, table),
+    fit: createFit(stream),
     sampler: createSampler(stream.selection, { size: SAMPLE_SIZE, world: tools.io.world }),
     progress: tools.meter.stream(stream.id),
   };

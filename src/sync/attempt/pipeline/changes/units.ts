@@ -1,5 +1,6 @@
 import { OPERATION } from '../../../../connectors/kit/index.ts';
 import type { ChangeBatch, CommitUnit, LogPosition } from '../../../../connectors/kit/index.ts';
+import { keepChanges } from '../../decorate/index.ts';
 import type { LogPlace } from '../checkpoint.ts';
 import { allOrFirstCause, createLimit } from '../limit.ts';
 import { writeBatch } from '../load.ts';
@@ -45,7 +46,10 @@ export function createUnits(run: LogRun): Units {
       for (let row = 0; row < changes.batch.rows; row++) counts[changes.operations[row]!]!++;
       await writeBatch(stream.work, unit, {
         batch: changes.batch,
-        decorator: { decorate: () => stream.decorate(changes) },
+        decorator: {
+          decorate: (batch, marks) =>
+            stream.decorate(marks ? keepChanges(changes, batch, marks) : { ...changes, batch }),
+        },
       });
     },
     async commit(position) {
