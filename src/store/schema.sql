@@ -233,6 +233,7 @@ CREATE INDEX sessions_user ON sessions USING btree (user_id);
 create table shared_chunk (
   load_id text not null,
   number integer not null,
+  chunk json not null,
   state text not null default 'open'::text,
   task_id text,
   fence bigint,

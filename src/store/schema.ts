@@ -191,6 +191,7 @@ export interface SessionsTable {
 export interface SharedChunkTable {
   load_id: string;
   number: number;
+  chunk: Json;
   state: Generated<'open' | 'claimed' | 'sealed'>;
   task_id: string | null;
   fence: number | null;

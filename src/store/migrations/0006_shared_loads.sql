@@ -17,6 +17,8 @@ create index shared_load_run on shared_load (run_id);
 create table shared_chunk (
   load_id text not null references shared_load (id) on delete cascade,
   number integer not null,
+  -- The source's own word for the part, as in a checkpoint.
+  chunk json not null,
   state text not null default 'open' check (state in ('open', 'claimed', 'sealed')),
   -- Who reads it or has read it. A claim holds while that task runs under that fence.
   task_id text,
