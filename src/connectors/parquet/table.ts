@@ -15,7 +15,6 @@ import {
   dropParquetTable,
   issueParquetTicket,
   joinParquetTable,
-  openParquetFile,
   openParquetTable,
   readPartitionRule,
   readRowTexts,
@@ -199,9 +198,9 @@ async function readPlaces(opened: Opened, places: readonly RowPlace[]): Promise<
   const result: (readonly (string | null)[])[] = places.map(() => []);
   for (const file of new Set(places.map((place) => place.file))) {
     const indexes = places.map((_, at) => at).filter((at) => places[at]!.file === file);
-    const parquet = await openParquetFile(options.storage, await locate(opened, file));
+    const path = await locate(opened, file);
     const rows = indexes.map((at) => places[at]!.row);
-    const texts = await readRowTexts(parquet, rows, options.columns);
+    const texts = await readRowTexts(options.storage, { path, rows }, options.columns);
     for (const [at, index] of indexes.entries()) {
       result[index] = texts[at]!.map((value, column) => asWanted(wanted.columns[column]!, opened.config, value));
     }

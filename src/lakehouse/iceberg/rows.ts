@@ -1,5 +1,5 @@
 import type { Column } from '../../columns/index.ts';
-import { openParquetFile, readRowTexts } from '../parquet/index.ts';
+import { readRowTexts } from '../parquet/index.ts';
 import type { Storage } from '../storage/types.ts';
 import type { RowLocation } from './unit-files.ts';
 
@@ -14,9 +14,8 @@ export async function readRowsAt(
 ): Promise<(string | null)[][]> {
   const result: (string | null)[][] = Array.from({ length: places.length }, () => []);
   for (const [path, wanted] of Map.groupBy(places.entries(), ([, place]) => place.file)) {
-    const file = await openParquetFile(storage, path);
     const rows = wanted.map(([, place]) => place.row);
-    const texts = await readRowTexts(file, rows, columns);
+    const texts = await readRowTexts(storage, { path, rows }, columns);
     for (const [at, [index]] of wanted.entries()) result[index] = texts[at]!;
   }
   return result;

@@ -1,7 +1,6 @@
 import type { DecodedArray, FileMetaData, SchemaElement } from 'hyparquet';
 import { parquetMetadataAsync, parquetRead } from 'hyparquet';
 import type { ColumnType, ColumnValue } from '../../columns/index.ts';
-import { canonicalText } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
 import type { Storage } from '../storage/types.ts';
 import { pageDecompressors } from './decompress.ts';
@@ -65,36 +64,6 @@ export async function openParquetFile(storage: Storage, path: string): Promise<P
       return result;
     },
   };
-}
-
-/**
- * Canonical texts of single rows, in the order asked for. `columns` names them with the type whose text is wanted (a
- * table's present type may be wider than the file's). Decodes each row group at most once.
- */
-export async function readRowTexts(
-  file: ParquetFile,
-  rows: readonly number[],
-  columns: readonly { readonly name: string; readonly type: ColumnType }[],
-): Promise<(string | null)[][]> {
-  const names = columns.map((column) => column.name);
-  const texts: (string | null)[][] = Array.from({ length: rows.length }, () => []);
-  let groupStart = 0;
-  for (const group of file.metadata.row_groups) {
-    const groupEnd = groupStart + Number(group.num_rows);
-    const wanted = rows.filter((row) => row >= groupStart && row < groupEnd);
-    if (wanted.length > 0) {
-      const start = Math.min(...wanted);
-      const values = await file.readRange(names, { start, end: Math.max(...wanted) + 1 });
-      for (const [at, row] of rows.entries()) {
-        if (row < groupStart || row >= groupEnd) continue;
-        texts[at] = values[row - start]!.map((value, column) =>
-          value === null ? null : canonicalText(columns[column]!.type, value),
-        );
-      }
-    }
-    groupStart = groupEnd;
-  }
-  return texts;
 }
 
 function storedType(element: SchemaElement): ColumnType {
