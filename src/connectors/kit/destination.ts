@@ -145,6 +145,18 @@ export interface DestinationSession {
   openTable(table: OpenTable): Promise<DestinationTable>;
   /** Joins a table that another process holds open; neither creates, recovers nor commits anything. */
   joinTable(table: OpenTable, ticket: unknown): Promise<TableWriter>;
+  /**
+   * Reads the rows that the table shows now, in batches of these columns, each row once. False when it does not exist. Absent
+   * where a table cannot tell which version of a row is the last.
+   */
+  scanTable?(
+    name: TableName,
+    scan: {
+      readonly columns: readonly string[];
+      readonly sink: (batch: ColumnBatch) => Promise<void>;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<boolean>;
   /** Upkeep of a table that may be in use; undefined when it does not exist. Absent where tables need none. */
   maintain?(
     name: TableName,

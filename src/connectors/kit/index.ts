@@ -1,4 +1,6 @@
 export { OPERATION } from './changes.ts';
+export { createDigester, DIGEST_NULL, DIGEST_SEPARATOR, MOST_BUCKETS } from './digest.ts';
+export type { Digest, DigestBucket } from './digest.ts';
 export { checkFilter } from './filter.ts';
 export { createTakenSocket, takeBytes } from './intake.ts';
 export type { Intake, TakeBytes } from './intake.ts';

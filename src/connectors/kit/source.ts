@@ -1,6 +1,7 @@
 import type { Column, ColumnBatch } from '../../columns/index.ts';
 import type { World } from '../../world.ts';
 import type { ChangeLog } from './changes.ts';
+import type { Digest } from './digest.ts';
 import type { ConnectorSpec, LogLine } from './protocol.ts';
 
 export type SyncMode = 'full_refresh' | 'incremental' | 'cdc' | 'strict_cdc';
@@ -117,6 +118,11 @@ export interface SourceSession {
   countRows(stream: StreamSelection, options: { upTo?: CursorBound; signal: AbortSignal }): Promise<number>;
   /** Rows with these primary key values (each a list of canonical texts in primaryKey order), in any order. */
   fetchByKey(stream: StreamSelection, keys: readonly (readonly string[])[]): Promise<readonly SampledRow[]>;
+  /** Sums over all rows of the selection at this moment, computed at the source; absent where it cannot. */
+  digest?(
+    stream: StreamSelection,
+    options: { readonly buckets: number; readonly signal: AbortSignal },
+  ): Promise<Digest>;
   /** Names the moment that the loads of this session see, for sessions elsewhere; null when they cannot share it. */
   shareMoment?(options: { signal: AbortSignal }): Promise<string | null>;
   /** There when the source has one, and its config asks to read it. */

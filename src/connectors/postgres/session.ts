@@ -9,6 +9,7 @@ import type {
 import type { PostgresConfig } from './config.ts';
 import type { Connection } from './connect.ts';
 import { largestValues } from './cursors.ts';
+import { digestRows } from './digest.ts';
 import { discoverStreams } from './discover.ts';
 import { fetchRows } from './fetch.ts';
 import { isUnchangedSince, readChangeMark } from './change-mark.ts';
@@ -68,6 +69,10 @@ export function createSession(config: PostgresConfig, context: ConnectorContext)
         return fetchRows(query, relation, { columns, primaryKey: stream.primaryKey, keys });
       }),
     shareMoment: ({ signal }) => readers.holdSnapshot(signal),
+    digest: (stream, { buckets, signal }) =>
+      readers.use(signal, async ({ query, serverVersion }) =>
+        digestRows(query, await findRelation(query, stream), { stream, buckets, serverVersion }),
+      ),
     close: () => readers.close(),
   };
 }
