@@ -1,5 +1,6 @@
 export { createLocalStorage, localPath } from './local.ts';
 export { probeLocalFolder, probeStorage } from './probe.ts';
+export { removeFiles } from './remove.ts';
 export { createStorage } from './route.ts';
 export type { StorageContext } from './route.ts';
 export { createS3Storage } from './s3.ts';
