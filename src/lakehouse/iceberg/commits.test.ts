@@ -7,7 +7,7 @@ import { loadTable } from '../catalog/index.ts';
 import { checkpointKeys } from './checkpoint.ts';
 import { formatMetadata, withProperties } from './metadata.ts';
 import type { TableMetadata } from './model.ts';
-import { readEntries, readManifests } from './snapshot.ts';
+import { readEntries, readManifests } from './manifest-files.ts';
 import type { IcebergTable } from './state.ts';
 import type { Lake, Row } from './table.test-support.ts';
 import { batchOf, checkpoint, name, openLake, orderColumns, readIndependently } from './table.test-support.ts';

@@ -1,8 +1,12 @@
 export type { CommitCheckpoint } from './checkpoint.ts';
 export { describeColumns } from './describe.ts';
-export { currentSnapshot, findSnapshot, parseMetadata } from './metadata.ts';
+export { commitTime, currentSnapshot, findSnapshot, formatMetadata, parseMetadata, succeed } from './metadata.ts';
+export { formatExactJson } from './exact.ts';
+export { metadataVersion } from './names.ts';
 export type { MetadataVersion } from './metadata.ts';
 export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';
+export { deleteModes } from './delete-modes.ts';
+export type { DeleteMode } from './delete-modes.ts';
 export { dropIcebergTable } from './drop.ts';
 export { joinIcebergTable } from './join.ts';
 export type { IcebergWriter, IcebergWriterUnit } from './join.ts';
@@ -11,7 +15,7 @@ export { icebergStoppingPoints } from './points.ts';
 export type { IcebergStoppingPoint } from './points.ts';
 export { referencedFiles } from './recovery.ts';
 export { readRowsAt } from './rows.ts';
-export { readEntries, readManifests } from './snapshot.ts';
+export { readEntries, readManifests } from './manifest-files.ts';
 export type {
   CommitEffect,
   IcebergCommit,

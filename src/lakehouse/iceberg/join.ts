@@ -6,7 +6,7 @@ import { dataContent } from './model.ts';
 import { createFileNames } from './names.ts';
 import { bindSpec } from './partition.ts';
 import { fieldIds } from './schema.ts';
-import { addedEntry, writeManifest } from './snapshot.ts';
+import { addedEntry, writeManifest } from './manifest-files.ts';
 import { loadStaged } from './staged.ts';
 import type { LoadedManifest } from './staged.ts';
 import type { IcebergTableOptions, IcebergTicket, IcebergUnit, OpenState, SealedFiles } from './state.ts';
@@ -73,6 +73,7 @@ export function joinIcebergTable(options: JoinOptions, ticket: IcebergTicket): I
 
 function createWriterUnit(layout: WriteLayout, { schema, spec }: IcebergTicket): IcebergWriterUnit {
   const files = createUnitFiles(layout);
+  const manifests: string[] = [];
   let isSealed = false;
   return {
     get bytes() {
@@ -89,11 +90,15 @@ function createWriterUnit(layout: WriteLayout, { schema, spec }: IcebergTicket):
       isSealed = true;
       const written = await files.finish();
       if (written.length === 0) return { manifest: null };
-      const entries = written.map(addedEntry);
+      const entries = written.map((file) => addedEntry(file));
       const manifest = await writeManifest(layout, { content: dataContent, schema, spec, entries });
+      manifests.push(manifest.path);
       return { manifest: manifest.path };
     },
-    abort: () => files.abort(),
+    async abort() {
+      await files.abort();
+      await removeFiles(layout.storage, manifests);
+    },
   };
 }
 

@@ -14,37 +14,54 @@ import type { IcebergCommit, OpenState } from './state.ts';
 /** A commit of data that was written before: what a retry repeats is metadata and manifest list only. */
 export interface DataCommit {
   readonly operation: 'append' | 'overwrite';
+  /** True when nothing of the older content stays. */
   readonly replaces: boolean;
   readonly manifests: readonly ManifestFile[];
   readonly files: readonly DataFile[];
   readonly liveRows: number;
   readonly checkpoint: CommitCheckpoint;
+  /** What the commit does to the rows of the state it stands on; asked again after a conflict. */
+  readonly revise?: (base: MetadataVersion) => Promise<Revision>;
 }
+
+/** Changes of older files that belong to one state of the table. */
+export interface Revision {
+  readonly manifests: readonly ManifestFile[];
+  readonly files: readonly DataFile[];
+  readonly removes: ReadonlySet<string>;
+  /** Files that serve this revision alone. */
+  readonly written: readonly string[];
+}
+
+const noRevision: Revision = { manifests: [], files: [], removes: new Set(), written: [] };
 
 /** Makes the data visible in one snapshot, together with the checkpoint. */
 export async function commitData(state: OpenState, commit: DataCommit): Promise<IcebergCommit> {
   const { keys, options, names } = state;
   const { checkpoint } = commit;
-  const change: Change = (base, now) => {
+  const change: Change = async (base, now) => {
     assertOwned(state, base);
     if (commit.replaces) assertNothingForeign(state, base);
-    return proposeSnapshot(
+    const revision = (await commit.revise?.(base)) ?? noRevision;
+    const { metadata, written } = await proposeSnapshot(
       { ...options, names },
       {
-        ...commit,
+        operation: commit.operation,
         base,
         now,
         metadata: base.metadata,
-        added: commit.manifests,
-        addedTally: tallyFiles(commit.files),
+        added: [...commit.manifests, ...revision.manifests],
+        addedTally: tallyFiles([...commit.files, ...revision.files]),
+        removes: commit.replaces ? 'everything' : revision.removes.size > 0 ? revision.removes : 'nothing',
         extra: summaryKeys(options.checkpointKey, checkpoint),
-        finish: (metadata, id) =>
-          withProperties(metadata, {
+        finish: (next, id) =>
+          withProperties(next, {
             ...checkpointProperties(keys, checkpoint, id),
             ...(commit.replaces && { [keys.staged]: undefined }),
           }),
       },
     );
+    return { metadata, written: [...written, ...revision.written] };
   };
   const committed = await runCommit(state, checkpoint, change);
   const snapshot = currentSnapshot(committed.metadata)!;

@@ -2,7 +2,7 @@ import type { Storage } from '../storage/types.ts';
 import { removeFiles } from './committer.ts';
 import type { MetadataVersion } from './metadata.ts';
 import type { FileNames } from './names.ts';
-import { readEntries, readManifests } from './snapshot.ts';
+import { readEntries, readManifests } from './manifest-files.ts';
 import { loadStaged, readStaged } from './staged.ts';
 
 const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

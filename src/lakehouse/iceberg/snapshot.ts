@@ -1,55 +1,19 @@
-import { Failure } from '../../errors.ts';
 import type { World } from '../../world.ts';
 import type { Storage } from '../storage/types.ts';
 import type { Proposal } from './committer.ts';
 import type { ExactInteger } from './exact.ts';
 import type { MetadataVersion } from './metadata.ts';
 import { currentSchema, currentSnapshot, findSnapshot, findSpec, withSnapshot } from './metadata.ts';
+import { historyBounds, trimHistory } from './history.ts';
 import type { ManifestContent } from './manifest.ts';
-import { decodeManifest, describeManifest, encodeManifest } from './manifest.ts';
-import { assignNumbers, decodeManifestList, encodeManifestList } from './manifest-list.ts';
-import type { DataFile, ManifestEntry, ManifestFile, Snapshot, TableMetadata } from './model.ts';
-import { addedStatus, deletedStatus } from './model.ts';
-import type { FileNames } from './names.ts';
+import type { SnapshotPorts } from './manifest-files.ts';
+import { readEntries, readManifests, writeManifest } from './manifest-files.ts';
+import { assignNumbers, encodeManifestList } from './manifest-list.ts';
+import { mergeManifests, removeFromManifests } from './manifest-merge.ts';
+import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from './model.ts';
+import { deletedStatus } from './model.ts';
 import type { Tally, Totals } from './summary.ts';
 import { count, emptyTally, readTotals, summarize, totalsOf } from './summary.ts';
-
-export interface SnapshotPorts {
-  readonly storage: Storage;
-  readonly world: World;
-  readonly names: FileNames;
-}
-
-/** Writes a manifest of new files; sequence numbers and snapshot are inherited, so that a retry never rewrites it. */
-export async function writeManifest(ports: SnapshotPorts, manifest: ManifestContent): Promise<ManifestFile> {
-  const bytes = encodeManifest(manifest, ports.world.random(16));
-  const path = ports.names.manifest();
-  await ports.storage.put(path, bytes);
-  ports.world.reach('iceberg.manifest-written');
-  return describeManifest(manifest, { path, length: bytes.length });
-}
-
-/** An entry for a file that this commit adds. */
-export function addedEntry(file: DataFile): ManifestEntry {
-  return { status: addedStatus, snapshotId: null, sequence: null, fileSequence: null, file };
-}
-
-/** The manifests of a snapshot. */
-export async function readManifests(storage: Storage, snapshot: Snapshot | undefined): Promise<ManifestFile[]> {
-  if (!snapshot) return [];
-  return decodeManifestList(await readWhole(storage, snapshot['manifest-list']));
-}
-
-/** Every entry of a manifest, deleted ones included. */
-export async function readEntries(storage: Storage, manifest: ManifestFile): Promise<ManifestEntry[]> {
-  return decodeManifest(await readWhole(storage, manifest.path), manifest);
-}
-
-async function readWhole(storage: Storage, path: string): Promise<Buffer> {
-  const bytes = await storage.read(path);
-  if (bytes) return bytes;
-  throw new Failure('storage_failed', `A file of the table is missing: ${path}.`);
-}
 
 /** Totals of the snapshot: as its summary states them, else counted from its manifests. */
 export async function readSnapshotTotals(storage: Storage, snapshot: Snapshot | undefined): Promise<Totals> {
@@ -64,22 +28,24 @@ export async function readSnapshotTotals(storage: Storage, snapshot: Snapshot | 
   return totalsOf(tally);
 }
 
+export type SnapshotOperation = 'append' | 'overwrite' | 'replace' | 'delete';
+
 export interface SnapshotPlan {
-  readonly operation: 'append' | 'overwrite';
+  readonly operation: SnapshotOperation;
   readonly base: MetadataVersion;
   /** The base's metadata with the properties and schema that this commit sets. */
   readonly metadata: TableMetadata;
   readonly now: number;
   readonly added: readonly ManifestFile[];
   readonly addedTally: Tally;
-  /** True when nothing of the parent's content stays. */
-  readonly replaces: boolean;
+  /** What of the parent's content goes: all of it, or the files at these paths. */
+  readonly removes: 'nothing' | 'everything' | ReadonlySet<string>;
   readonly extra: Readonly<Record<string, string>>;
   /** Sets what may depend on the id of the new snapshot. */
   readonly finish: (metadata: TableMetadata, snapshotId: ExactInteger) => TableMetadata;
 }
 
-/** Writes the manifest list (and, when the content is replaced, the manifests of deletions) of a new snapshot. */
+/** Writes the manifest list, and the manifests that change with what is removed or merged, of a new snapshot. */
 export async function proposeSnapshot(ports: SnapshotPorts, plan: SnapshotPlan): Promise<Proposal> {
   const { storage, world, names } = ports;
   const parent = currentSnapshot(plan.base.metadata);
@@ -88,15 +54,11 @@ export async function proposeSnapshot(ports: SnapshotPorts, plan: SnapshotPlan):
     parentId: parent?.['snapshot-id'],
     sequence: plan.base.metadata['last-sequence-number'] + 1,
   };
-  const inherited = await readManifests(storage, parent);
-  const live = inherited.filter((manifest) => manifest.addedFiles + manifest.existingFiles > 0);
   const before = await readSnapshotTotals(storage, parent);
-  const removal = plan.replaces
-    ? await writeRemovals(ports, plan.base.metadata, { live, snapshotId: owner.snapshotId })
-    : undefined;
-  const fresh = [...plan.added, ...(removal?.manifests ?? [])].map((manifest) => assignNumbers(manifest, owner));
+  const inherited = await inheritManifests(ports, plan, owner.snapshotId);
+  const fresh = [...plan.added, ...inherited.written].map((manifest) => assignNumbers(manifest, owner));
   const path = names.manifestList();
-  const list = encodeManifestList([...fresh, ...(removal ? [] : live)], owner, world.random(16));
+  const list = encodeManifestList([...fresh, ...inherited.kept], owner, world.random(16));
   await storage.put(path, list);
   world.reach('iceberg.manifest-list-written');
   const snapshot: Snapshot = {
@@ -105,13 +67,45 @@ export async function proposeSnapshot(ports: SnapshotPorts, plan: SnapshotPlan):
     ...(owner.parentId !== undefined && { 'parent-snapshot-id': owner.parentId }),
     'timestamp-ms': plan.now,
     'manifest-list': path,
-    summary: summarize({ ...plan, added: plan.addedTally, removed: removal?.tally ?? emptyTally(), before }),
+    summary: summarize({ ...plan, added: plan.addedTally, removed: inherited.removed, before }),
     'schema-id': plan.metadata['current-schema-id'],
   };
+  const metadata = trimHistory(withSnapshot(plan.metadata, snapshot), historyBounds(plan.metadata, plan.now));
   return {
-    metadata: plan.finish(withSnapshot(plan.metadata, snapshot), owner.snapshotId),
-    written: [path, ...(removal?.manifests ?? []).map((manifest) => manifest.path)],
+    metadata: plan.finish(metadata, owner.snapshotId),
+    written: [path, ...inherited.written.map((manifest) => manifest.path)],
   };
+}
+
+/** What a snapshot takes over from its parent. */
+interface Inheritance {
+  readonly kept: readonly ManifestFile[];
+  /** New manifests of older files. */
+  readonly written: readonly ManifestFile[];
+  readonly removed: Tally;
+}
+
+async function inheritManifests(
+  ports: SnapshotPorts,
+  plan: SnapshotPlan,
+  snapshotId: ExactInteger,
+): Promise<Inheritance> {
+  const { base, removes } = plan;
+  const all = await readManifests(ports.storage, currentSnapshot(base.metadata));
+  const live = all.filter((manifest) => manifest.addedFiles + manifest.existingFiles > 0);
+  if (removes === 'everything') {
+    const removal = await writeRemovals(ports, base.metadata, { live, snapshotId });
+    return { kept: [], written: removal.manifests, removed: removal.tally };
+  }
+  const removed = emptyTally();
+  if (removes === 'nothing') {
+    const { kept, merged } = await mergeManifests(ports, base.metadata, live);
+    return { kept, written: merged, removed };
+  }
+  const trimmed = await removeFromManifests(ports, base.metadata, { manifests: live, paths: removes, snapshotId });
+  for (const entry of trimmed.removed) count(removed, entry.file);
+  const { kept, merged } = await mergeManifests(ports, base.metadata, trimmed.kept);
+  return { kept, written: [...trimmed.merged, ...merged], removed };
 }
 
 function newSnapshotId(world: World, metadata: TableMetadata): number {

@@ -2,10 +2,13 @@ import type { Column, ColumnBatch } from '../../columns/index.ts';
 import type { ParquetCodec } from '../parquet/index.ts';
 import type { CheckpointKeys, CommitCheckpoint } from './checkpoint.ts';
 import type { CommitPorts, Committer } from './committer.ts';
+import type { DeleteMode } from './delete-modes.ts';
 import type { ExactInteger } from './exact.ts';
+import type { LiveReader } from './live-files.ts';
 import type { IcebergSchema, PartitionSpec, TableMetadata } from './model.ts';
 import type { FileNames } from './names.ts';
 import type { TableShape } from './open.ts';
+import type { PositionIndex } from './row-search.ts';
 import type { RowLocation, WriteLayout, WrittenBatch } from './unit-files.ts';
 import type { RemovalMark } from './upsert.ts';
 
@@ -20,6 +23,8 @@ export interface IcebergTableOptions extends CommitPorts, Omit<TableShape, 'colu
   readonly targetFileBytes: number;
   /** Upserts remove rows with this mark instead of keeping them. */
   readonly removes?: RemovalMark;
+  /** How upserts remove older rows; `equality` when absent. */
+  readonly deleteMode?: DeleteMode;
   /** Throws when the files of a table that exists lie where this server may not write. */
   readonly allowLocation?: (location: string) => void;
 }
@@ -35,7 +40,11 @@ export type CommitEffect = 'append' | 'upsert' | 'stage';
 
 /** Files of one unit of work: invisible until `commit`. One unit takes one call at a time; several units may be open. */
 export interface IcebergUnit {
-  write(batch: ColumnBatch): Promise<WrittenBatch>;
+  /**
+   * `fresh` holds 1 for each row whose id no row that was committed before can bear, so that an upsert need not look for
+   * one. Asked for in upserts alone; copied.
+   */
+  write(batch: ColumnBatch, hints?: { readonly fresh?: Uint8Array }): Promise<WrittenBatch>;
   readonly bytes: number;
   readonly rows: number;
   commit(effect: CommitEffect, checkpoint: CommitCheckpoint): Promise<IcebergCommit>;
@@ -83,6 +92,8 @@ export interface OpenState {
   readonly keys: CheckpointKeys;
   readonly committer: Committer;
   readonly layout: WriteLayout;
+  readonly live: LiveReader;
+  readonly positions: PositionIndex;
   readonly ownSnapshots: Set<ExactInteger>;
   /** Snapshot that was current at opening. */
   readonly baseline: ExactInteger | undefined;

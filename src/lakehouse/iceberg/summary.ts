@@ -43,7 +43,7 @@ export function count(tally: Tally, file: DataFile): void {
 }
 
 export interface SummaryParts {
-  readonly operation: 'append' | 'overwrite';
+  readonly operation: string;
   readonly added: Tally;
   readonly removed: Tally;
   /** Of the parent snapshot; all zero for the first. */

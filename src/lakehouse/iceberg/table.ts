@@ -9,10 +9,12 @@ import { currentSchema, currentSnapshot, findSpec, withProperties } from './meta
 import type { FileNames } from './names.ts';
 import { createFileNames } from './names.ts';
 import { adoptUnit, issueTicket } from './join.ts';
+import { createLiveReader } from './live-files.ts';
 import { loadOrCreate, withShape } from './open.ts';
 import { closeTable, discardStaged, publishStaged } from './operations.ts';
 import { bindSpec } from './partition.ts';
 import { removeLeftBehind } from './recovery.ts';
+import { createPositionIndex } from './row-search.ts';
 import { readRowsAt } from './rows.ts';
 import { fieldIds } from './schema.ts';
 import { readSnapshotTotals } from './snapshot.ts';
@@ -131,6 +133,8 @@ async function describe(opening: Opening): Promise<OpenState> {
       tracksOrder: options.identifier !== undefined,
       announce: opening.announce,
     },
+    live: createLiveReader(options.storage),
+    positions: createPositionIndex(options),
     ownSnapshots: new Set(),
     baseline: metadata['current-snapshot-id'],
     checkpointText: metadata.properties[keys.checkpoint],

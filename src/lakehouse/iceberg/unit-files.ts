@@ -50,8 +50,17 @@ export interface UnitFiles {
   abort(): Promise<void>;
 }
 
-/** Files of an unpartitioned table: batches follow each other, each a row group. */
-export function createPlainFiles(layout: WriteLayout): UnitFiles {
+/** Where files lie and what partition they are of. */
+export interface FilePlace {
+  /** Below `data/`, empty or with a slash at its end. */
+  readonly folder: string;
+  readonly partition: ReadonlyMap<number, PartitionValue>;
+}
+
+const unpartitionedPlace: FilePlace = { folder: '', partition: new Map() };
+
+/** Files of one partition, or of an unpartitioned table: batches follow each other, each a row group. */
+export function createPlainFiles(layout: WriteLayout, place: FilePlace = unpartitionedPlace): UnitFiles {
   let writer: DataFileWriter | undefined;
   let closedBytes = 0;
   let rows = 0;
@@ -80,7 +89,7 @@ export function createPlainFiles(layout: WriteLayout): UnitFiles {
       return rows;
     },
     async write(batch) {
-      writer ??= await openDataFile(layout, '', new Map());
+      writer ??= await openDataFile(layout, place.folder, place.partition);
       const { path } = writer;
       const { firstRow } = await writer.write(batch);
       rows += batch.rows;

@@ -1,18 +1,24 @@
 import { Failure } from '../../errors.ts';
 import type { CommitCheckpoint } from './checkpoint.ts';
 import { UnknownOutcome, removeFiles } from './committer.ts';
+import { createDeadRows } from './dead-rows.ts';
+import type { Revise } from './delete-modes.ts';
+import { deletePorts, reviseByCopy, reviseByPosition, writeDeleteManifests } from './delete-modes.ts';
+import { addedEntry, writeManifest } from './manifest-files.ts';
 import { currentSchema } from './metadata.ts';
-import type { DataFile, ManifestFile, PartitionSpec } from './model.ts';
-import { dataContent, deleteContent } from './model.ts';
+import type { DataFile, ManifestFile } from './model.ts';
+import { dataContent } from './model.ts';
 import { unpartitionedSpec } from './open.ts';
 import { commitData, commitProperties } from './operations.ts';
 import { createPartitionedFiles } from './partitioned-files.ts';
-import { addedEntry, writeManifest } from './snapshot.ts';
+import type { PlacedFile } from './position-deletes.ts';
+import { writePositionDeletes } from './position-deletes.ts';
+import { rewriteLiveRows } from './rewrite.ts';
 import type { CommitEffect, IcebergCommit, IcebergUnit, OpenState } from './state.ts';
 import type { UnitFiles, WriteLayout } from './unit-files.ts';
 import { createPlainFiles } from './unit-files.ts';
-import type { UpsertDeletes } from './upsert.ts';
-import { writeUpsertDeletes } from './upsert.ts';
+import type { UnitKeys } from './upsert.ts';
+import { collectKeys, writeEqualityDeletes } from './upsert.ts';
 
 /** No file is created before the first row. */
 export function createUnitFiles(layout: WriteLayout): UnitFiles {
@@ -23,6 +29,7 @@ export function createUnitFiles(layout: WriteLayout): UnitFiles {
 export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(state.layout)): IcebergUnit {
   const { layout } = state;
   const prepared: string[] = [];
+  const fresh = createFreshRows();
   let status: 'open' | 'committing' | 'committed' | 'uncertain' | 'aborted' = 'open';
   state.openUnits += 1;
 
@@ -33,15 +40,16 @@ export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(
     get rows() {
       return files.rows;
     },
-    async write(batch) {
+    async write(batch, hints) {
       if (status !== 'open') throw new Failure('internal', `A batch came to a unit that is ${status}.`);
+      if (hints?.fresh) fresh.note(files.rows, hints.fresh);
       return files.write(batch);
     },
     async commit(effect, checkpoint) {
       if (status !== 'open') throw new Failure('internal', `A unit that is ${status} cannot be committed.`);
       status = 'committing';
       try {
-        const commit = await commitUnit({ state, files, prepared }, effect, checkpoint);
+        const commit = await commitUnit({ state, files, prepared, isFresh: fresh.isFresh }, effect, checkpoint);
         status = 'committed';
         state.openUnits -= 1;
         return commit;
@@ -64,11 +72,32 @@ export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(
   };
 }
 
+/** Which rows of a unit were said to be new, by their number in the order of writing. */
+function createFreshRows(): {
+  note(firstRow: number, fresh: Uint8Array): void;
+  readonly isFresh: (row: number) => boolean;
+} {
+  let known = new Uint8Array(0);
+  return {
+    note(firstRow, fresh) {
+      const needed = firstRow + fresh.length;
+      if (needed > known.length) {
+        const grown = new Uint8Array(Math.max(needed, known.length * 2));
+        grown.set(known);
+        known = grown;
+      }
+      known.set(fresh, firstRow);
+    },
+    isFresh: (row) => known[row] === 1,
+  };
+}
+
 interface UnitParts {
   readonly state: OpenState;
   readonly files: UnitFiles;
   /** Files besides the data files that an abort has to remove. */
   readonly prepared: string[];
+  readonly isFresh: ((row: number) => boolean) | undefined;
 }
 
 async function commitUnit(
@@ -79,44 +108,85 @@ async function commitUnit(
   const { state, files, prepared } = parts;
   const written = await files.finish();
   const { metadata } = state.committer.current;
-  const deletes = effect === 'upsert' ? await prepareDeletes(parts, written) : undefined;
+  const upsert = effect === 'upsert' ? await prepareUpsert(parts, written) : undefined;
+  const data = upsert?.data ?? written;
   const manifests: ManifestFile[] = [];
-  if (files.manifest) manifests.push(files.manifest);
-  const add = async (content: number, spec: PartitionSpec, list: readonly DataFile[]): Promise<void> => {
-    if (list.length === 0) return;
+  if (files.manifest && data === written) manifests.push(files.manifest);
+  else if (data.length > 0) {
+    const entries = data.map((file) => addedEntry(file));
     const schema = currentSchema(metadata);
-    const manifest = await writeManifest(
-      { ...state.options, names: state.names },
-      { content, schema, spec, entries: list.map(addedEntry) },
-    );
-    manifests.push(manifest);
-    prepared.push(manifest.path);
-  };
-  if (!files.manifest) await add(dataContent, state.layout.spec, written);
-  if (deletes) {
-    await add(deleteContent, unpartitionedSpec(metadata), deletes.equality);
-    await add(deleteContent, state.layout.spec, deletes.position);
+    const content = { content: dataContent, schema, spec: state.layout.spec, entries };
+    manifests.push(await writeManifest(state.layout, content));
   }
-  const all = [...written, ...(deletes?.equality ?? []), ...(deletes?.position ?? [])];
-  if (manifests.length === 0) return commitProperties(state, checkpoint);
+  const deletes = upsert?.deletes ?? [];
+  manifests.push(...(await writeDeleteManifests(state, metadata, deletes)));
+  prepared.push(...manifests.map((manifest) => manifest.path));
+  if (written.length === 0) return commitProperties(state, checkpoint);
   if (effect === 'stage') return commitProperties(state, checkpoint, { path: manifests[0]!.path, rows: files.rows });
   return commitData(state, {
-    operation: deletes ? 'overwrite' : 'append',
+    operation: upsert ? 'overwrite' : 'append',
     replaces: false,
     manifests,
-    files: all,
-    liveRows: deletes?.liveRows ?? files.rows,
+    files: [...data, ...deletes.map(({ file }) => file)],
+    liveRows: upsert?.liveRows ?? files.rows,
     checkpoint,
+    revise: upsert?.revise,
   });
 }
 
-async function prepareDeletes(parts: UnitParts, written: readonly DataFile[]): Promise<UpsertDeletes> {
+/** What an upsert adds, and what it does to the older rows. */
+interface Upsert {
+  readonly data: readonly DataFile[];
+  readonly deletes: readonly PlacedFile[];
+  readonly liveRows: number;
+  readonly revise?: Revise;
+}
+
+async function prepareUpsert(parts: UnitParts, written: readonly DataFile[]): Promise<Upsert> {
   const { state, files, prepared } = parts;
-  const { identifier, removes } = state.options;
+  const { identifier, removes, deleteMode = 'equality' } = state.options;
+  const { layout } = state;
+  const { metadata } = state.committer.current;
   if (identifier === undefined) {
     throw new Failure('internal', 'An upsert came to a table that was opened without an identifier.');
   }
-  const deletes = await writeUpsertDeletes(state.layout, { files: written, slices: files.slices, identifier, removes });
-  for (const file of [...deletes.equality, ...deletes.position]) prepared.push(file.path);
-  return deletes;
+  const input = { files: written, slices: files.slices, identifier, removes, isFresh: parts.isFresh };
+  const keys = await collectKeys(layout, input);
+  const { liveRows } = keys;
+  if (deleteMode === 'copy_on_write') {
+    const data = await rewriteOwn(parts, written, keys);
+    return { data, deletes: [], liveRows, revise: reviseByCopy(state, keys, prepared) };
+  }
+  const specId = layout.spec['spec-id'];
+  const own = written.map((file) => ({ file, specId, dead: keys.dead.get(file.path) ?? createDeadRows() }));
+  const deletes = [...(await writePositionDeletes(deletePorts(state, metadata), own))];
+  if (deleteMode === 'equality') {
+    const everywhere = unpartitionedSpec(metadata)['spec-id'];
+    const equality = await writeEqualityDeletes(layout, identifier, keys);
+    deletes.push(...equality.map((file) => ({ file, specId: everywhere })));
+  }
+  prepared.push(...deletes.map(({ file }) => file.path));
+  return {
+    data: written,
+    deletes,
+    liveRows,
+    ...(deleteMode === 'position' && { revise: reviseByPosition(state, keys) }),
+  };
+}
+
+/** The unit's files without the rows that a later one of the unit replaces. */
+async function rewriteOwn(parts: UnitParts, written: readonly DataFile[], keys: UnitKeys): Promise<DataFile[]> {
+  const { layout } = parts.state;
+  const data: DataFile[] = [];
+  for (const file of written) {
+    if (!keys.dead.has(file.path)) {
+      data.push(file);
+      continue;
+    }
+    const outputs = await rewriteLiveRows(layout, [file], { dead: keys.dead });
+    parts.prepared.push(...outputs.map((output) => output.path));
+    data.push(...outputs);
+    await removeFiles(layout.storage, [file.path]);
+  }
+  return data;
 }

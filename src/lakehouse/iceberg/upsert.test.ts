@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { referencedFiles } from './recovery.ts';
-import { createRowIds } from './row-ids.ts';
+import { createKeyTable } from './key-table.ts';
 import { name, openLake, readIndependently } from './table.test-support.ts';
 import { loadTable } from '../catalog/index.ts';
 import { upsertToTheEnd } from './upsert.test-support.ts';
@@ -46,17 +46,21 @@ describe('an upsert that is killed', () => {
   }
 });
 
-describe('row identifiers of a unit', () => {
-  it('are told apart however many there are, and the last row of each is known', () => {
-    const ids = createRowIds();
-    for (let row = 0; row < 10_000; row++) assert.equal(ids.add(Buffer.from(`id-${row}`)), -1);
-    assert.equal(ids.add(Buffer.from('id-77')), 77);
-    assert.equal(ids.add(Buffer.from('id-77')), 10_000);
-    assert.equal(ids.add(Buffer.from('')), -1);
-    assert.equal(ids.distinct, 10_001);
-    assert.equal(ids.lastRow(77), 10_001);
-    const { offsets, heap } = ids.slice(9_999, 10_001);
-    assert.equal(Buffer.from(heap.subarray(offsets[0]!, offsets[1]!)).toString(), 'id-9999');
-    assert.equal(offsets[2]! - offsets[1]!, 0);
+describe('a table of keys', () => {
+  it('tells them apart however many there are, and keeps a number with each', () => {
+    const keys = createKeyTable();
+    const put = (text: string): number => keys.put(Buffer.from(`<${text}>`), 1, text.length + 1);
+    for (let at = 0; at < 10_000; at++) {
+      assert.equal(put(`id-${at}`), at);
+      keys.set(at, at * 2);
+    }
+    assert.equal(put('id-77'), 77);
+    assert.equal(keys.get(77), 154);
+    assert.equal(put(''), 10_000);
+    assert.equal(keys.size, 10_001);
+    assert.equal(keys.find(Buffer.from('id-9999'), 0, 7), 9_999);
+    assert.equal(keys.find(Buffer.from('id-10000'), 0, 8), -1);
+    assert.equal(Buffer.from(keys.heap.subarray(keys.start(42), keys.start(43))).toString(), 'id-42');
+    assert.equal(keys.bytes, keys.start(10_001));
   });
 });

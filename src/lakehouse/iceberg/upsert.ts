@@ -1,15 +1,18 @@
-import type { Column, ColumnBatch, ColumnVector } from '../../columns/index.ts';
-import { createColumnBuilder } from '../../columns/index.ts';
+import type { ColumnBatch, ColumnVector } from '../../columns/index.ts';
+import { isPresent } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
-import { openParquetFile } from '../parquet/index.ts';
-import type { DataFileWriter } from './data-file.ts';
+import type { VectorReader } from '../parquet/index.ts';
+import { openVectorReader } from '../parquet/index.ts';
+import type { FileColumn } from './data-file.ts';
 import { createDataFileWriter } from './data-file.ts';
+import type { DeadByFile } from './dead-rows.ts';
+import { deadRowsOf } from './dead-rows.ts';
+import type { KeyTable } from './key-table.ts';
+import { createKeyTable } from './key-table.ts';
 import type { DataFile } from './model.ts';
-import { equalityDeletes, positionDeletes } from './model.ts';
-import { partitionFolder } from './partition.ts';
-import type { RowIds } from './row-ids.ts';
-import { createRowIds } from './row-ids.ts';
-import type { RowLocation, WriteLayout, WrittenSlice } from './unit-files.ts';
+import { equalityDeletes } from './model.ts';
+import { fill } from './position-deletes.ts';
+import type { WriteLayout, WrittenSlice } from './unit-files.ts';
 
 /** Marks rows that stand for a deletion at the source and are not to stay in the table. */
 export interface RemovalMark {
@@ -22,106 +25,148 @@ export interface UpsertInput {
   readonly slices: readonly WrittenSlice[] | undefined;
   readonly identifier: string;
   readonly removes?: RemovalMark;
+  /** True for a row of the unit, in the order of writing, whose id is known to be in no older row of the table. */
+  readonly isFresh?: (row: number) => boolean;
 }
 
-export interface UpsertDeletes {
-  /** Delete the older rows of every id of the unit, in all partitions. */
-  readonly equality: readonly DataFile[];
-  /** Delete rows of the unit itself that a later one replaces. */
-  readonly position: readonly DataFile[];
+/** The identifiers of a unit's rows. */
+export interface UnitKeys {
+  readonly keys: KeyTable;
+  /** True when older rows of the table may bear the id. */
+  mayExist(index: number): boolean;
+  /** Rows of the unit that a later one of the unit replaces or removes. */
+  readonly dead: DeadByFile;
   /** Rows of the unit that stay visible. */
   readonly liveRows: number;
 }
 
 const ROWS_AT_A_TIME = 122_880;
+/** A place inside the unit is one number: file × 2^32 + row. */
+const ROWS_PER_FILE = 0x1_0000_0000;
+
+const FRESH = 1;
+const REMOVES = 2;
 
 /**
- * Writes the delete files of an upsert. The unit's own files are read back for their ids, so that loads, which never
- * need them, pay nothing. Among rows of one unit with the same id the last one written stays.
+ * Collects the identifiers of a unit; among rows with the same id the last one written stays. The unit's own files are
+ * read back for them, so that loads, which never need them, pay nothing.
  */
-export async function writeUpsertDeletes(layout: WriteLayout, input: UpsertInput): Promise<UpsertDeletes> {
-  const texts = await readTexts(layout, input);
-  const order = input.slices ?? input.files.map((file) => wholeFile(file));
-  const ids = createRowIds();
-  const replaced: RowLocation[] = [];
-  const locations = createLocations(order);
-  let row = 0;
-  for (const slice of order) {
-    for (let at = 0; at < slice.rows; at++, row++) {
-      const place = slice.locate(at);
-      const earlier = ids.add(texts.get(place.file)!.id(place.row));
-      if (earlier >= 0) replaced.push(locations(earlier));
+export async function collectKeys(layout: WriteLayout, input: UpsertInput): Promise<UnitKeys> {
+  const collector = createCollector(input);
+  if (input.slices === undefined) {
+    for (const [at, file] of input.files.entries()) {
+      for await (const part of readParts(layout, input, file)) collector.addPart(at * ROWS_PER_FILE, part);
+    }
+  } else await collectInOrder(layout, input, collector);
+  return collector.finish();
+}
+
+/** Rows of partitioned units lie in several files at once: their ids are held until all are seen in order. */
+async function collectInOrder(layout: WriteLayout, input: UpsertInput, collector: Collector): Promise<void> {
+  const files = new Map<string, { readonly at: number; readonly parts: FilePart[] }>();
+  for (const [at, file] of input.files.entries()) {
+    const parts: FilePart[] = [];
+    for await (const part of readParts(layout, input, file)) parts.push(part);
+    files.set(file.path, { at, parts });
+  }
+  for (const slice of input.slices!) {
+    for (let row = 0; row < slice.rows; row++) {
+      const place = slice.locate(row);
+      const { at, parts } = files.get(place.file)!;
+      const part = parts.findLast((one) => one.firstRow <= place.row)!;
+      collector.add(part, place.row - part.firstRow, at * ROWS_PER_FILE + place.row);
     }
   }
-  if (input.removes) {
-    for (let index = 0; index < ids.distinct; index++) {
-      const place = locations(ids.lastRow(index));
-      if (texts.get(place.file)!.marks![place.row]) replaced.push(place);
+}
+
+/** Ids and marks of the rows of one row group. */
+interface FilePart {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly ids: ColumnVector;
+  readonly marks: Uint8Array | undefined;
+}
+
+async function* readParts(layout: WriteLayout, input: UpsertInput, file: DataFile): AsyncGenerator<FilePart> {
+  const { identifier, removes } = input;
+  const find = (name: string): FileColumn => layout.columns.find(({ column }) => column.name === name)!;
+  const wanted = [find(identifier), ...(removes ? [find(removes.column)] : [])];
+  const reader: VectorReader = await openVectorReader(layout.storage, file.path);
+  let firstRow = 0;
+  for (const group of reader.groups.keys()) {
+    const { rows, columns } = await reader.readGroup(group, wanted);
+    const ids = columns[0]!;
+    if (ids.nulls > 0) throw new Failure('internal', `A row has no "${identifier}".`);
+    yield { firstRow, rows, ids, marks: removes && readMarks(columns[1]!, rows, removes) };
+    firstRow += rows;
+  }
+}
+
+function readMarks(vector: ColumnVector, rows: number, { value }: RemovalMark): Uint8Array {
+  const marks = new Uint8Array(rows);
+  const mark = Buffer.from(value);
+  const { values, heap } = vector;
+  for (let row = 0, dense = 0; row < rows; row++) {
+    if (!isPresent(vector, row)) continue;
+    const start = values[dense++]!;
+    if (values[dense]! - start !== mark.length) continue;
+    marks[row] = mark.every((byte, at) => heap[start + at] === byte) ? 1 : 0;
+  }
+  return marks;
+}
+
+interface Collector {
+  addPart(base: number, part: FilePart): void;
+  add(part: FilePart, row: number, place: number): void;
+  finish(): UnitKeys;
+}
+
+function createCollector({ files, isFresh }: UpsertInput): Collector {
+  const keys = createKeyTable();
+  const dead: DeadByFile = new Map();
+  let flags = new Uint8Array(1 << 10);
+  let rows = 0;
+  let deadRows = 0;
+
+  function bury(place: number): void {
+    const at = Math.floor(place / ROWS_PER_FILE);
+    if (deadRowsOf(dead, files[at]!.path).add(place - at * ROWS_PER_FILE)) deadRows += 1;
+  }
+  function add(part: FilePart, row: number, place: number): void {
+    const { values, heap } = part.ids;
+    const known = keys.size;
+    const index = keys.put(heap, values[row]!, values[row + 1]!);
+    if (index < known) bury(keys.get(index));
+    else {
+      if (index >= flags.length) flags = Buffer.concat([flags], flags.length * 2);
+      flags[index] = isFresh?.(rows) ? FRESH : 0;
     }
+    if (part.marks) flags[index] = (flags[index]! & FRESH) | (part.marks[row] === 1 ? REMOVES : 0);
+    keys.set(index, place);
+    rows += 1;
   }
   return {
-    equality: ids.distinct === 0 ? [] : [await writeEqualityDeletes(layout, input.identifier, ids)],
-    position: await writePositionDeletes(layout, input.files, replaced),
-    liveRows: row - replaced.length,
+    add,
+    addPart(base, part) {
+      for (let row = 0; row < part.rows; row++) add(part, row, base + part.firstRow + row);
+    },
+    finish() {
+      for (let index = 0; index < keys.size; index++) if (flags[index]! & REMOVES) bury(keys.get(index));
+      return { keys, dead, liveRows: rows - deadRows, mayExist: (index) => (flags[index]! & FRESH) === 0 };
+    },
   };
 }
 
-const wholeFile = (file: DataFile): WrittenSlice => ({
-  rows: file.records,
-  locate: (row) => ({ file: file.path, row }),
-});
-
-/** The place of the n-th row of the unit. */
-function createLocations(order: readonly WrittenSlice[]): (row: number) => RowLocation {
-  const starts: number[] = [];
-  let total = 0;
-  for (const slice of order) {
-    starts.push(total);
-    total += slice.rows;
-  }
-  return (row) => {
-    const at = starts.findLastIndex((start) => start <= row);
-    return order[at]!.locate(row - starts[at]!);
-  };
-}
-
-interface FileTexts {
-  id(row: number): Uint8Array;
-  /** Rows that bear the removal mark. */
-  readonly marks?: Uint8Array;
-}
-
-async function readTexts(layout: WriteLayout, input: UpsertInput): Promise<Map<string, FileTexts>> {
-  const texts = new Map<string, FileTexts>();
-  for (const file of input.files) texts.set(file.path, await readFileTexts(layout, input, file));
-  return texts;
-}
-
-async function readFileTexts(layout: WriteLayout, input: UpsertInput, written: DataFile): Promise<FileTexts> {
-  const { identifier, removes } = input;
-  const { records } = written;
-  const file = await openParquetFile(layout.storage, written.path);
-  const offsets = new Float64Array(records + 1);
-  const marks = removes && new Uint8Array(records);
-  let heap = Buffer.alloc(1 << 16);
-  for (let start = 0; start < records; start += ROWS_AT_A_TIME) {
-    const columns = removes ? [identifier, removes.column] : [identifier];
-    const rows = await file.readRange(columns, { start, end: Math.min(records, start + ROWS_AT_A_TIME) });
-    for (const [at, [id, mark]] of rows.entries()) {
-      if (typeof id !== 'string') throw new Failure('internal', `A row has no "${identifier}".`);
-      const from = offsets[start + at]!;
-      const length = Buffer.byteLength(id);
-      if (from + length > heap.length) heap = Buffer.concat([heap, Buffer.alloc(Math.max(heap.length, length))]);
-      heap.write(id, from);
-      offsets[start + at + 1] = from + length;
-      if (marks && mark === removes!.value) marks[start + at] = 1;
-    }
-  }
-  return { id: (row) => heap.subarray(offsets[row]!, offsets[row + 1]!), marks };
-}
-
-async function writeEqualityDeletes(layout: WriteLayout, identifier: string, ids: RowIds): Promise<DataFile> {
+/** Writes the deletes of the older rows of every id of the unit; none when all ids are known to be new. */
+export async function writeEqualityDeletes(
+  layout: WriteLayout,
+  identifier: string,
+  unit: UnitKeys,
+): Promise<readonly DataFile[]> {
   const key = layout.columns.find(({ column }) => column.name === identifier)!;
+  let needed = 0;
+  for (let index = 0; index < unit.keys.size; index++) if (unit.mayExist(index)) needed += 1;
+  if (needed === 0) return [];
   const file = {
     path: layout.names.deleteFile(''),
     columns: [key],
@@ -130,65 +175,23 @@ async function writeEqualityDeletes(layout: WriteLayout, identifier: string, ids
     content: equalityDeletes,
     equalityIds: [key.fieldId],
   };
-  return fill(await createDataFileWriter(layout, file), idBatches(key.column, ids));
+  return [await fill(await createDataFileWriter(layout, file), keyBatches(key, unit))];
 }
 
-function* idBatches(column: Column, ids: RowIds): Generator<ColumnBatch> {
-  for (let start = 0; start < ids.distinct; start += ROWS_AT_A_TIME) {
-    const end = Math.min(ids.distinct, start + ROWS_AT_A_TIME);
-    const { offsets, heap } = ids.slice(start, end);
-    const vector = { column, values: offsets, heap, validity: new Uint8Array(0), nulls: 0, count: end - start };
-    yield { rows: end - start, columns: [vector] };
+function* keyBatches({ column }: FileColumn, { keys, mayExist }: UnitKeys): Generator<ColumnBatch> {
+  const { heap } = keys;
+  for (let index = 0; index < keys.size;) {
+    const picked: number[] = [];
+    for (; index < keys.size && picked.length < ROWS_AT_A_TIME; index++) if (mayExist(index)) picked.push(index);
+    if (picked.length === 0) return;
+    const offsets = new Int32Array(picked.length + 1);
+    for (const [at, one] of picked.entries()) offsets[at + 1] = offsets[at]! + keys.start(one + 1) - keys.start(one);
+    const bytes = new Uint8Array(offsets[picked.length]!);
+    for (const [at, one] of picked.entries()) {
+      bytes.set(heap.subarray(keys.start(one), keys.start(one + 1)), offsets[at]!);
+    }
+    const count = picked.length;
+    const vector = { column, values: offsets, heap: bytes, validity: new Uint8Array(0), nulls: 0, count };
+    yield { rows: count, columns: [vector] };
   }
-}
-
-async function fill(writer: DataFileWriter, batches: Iterable<ColumnBatch>): Promise<DataFile> {
-  try {
-    for (const batch of batches) await writer.write(batch);
-    return await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
-}
-
-/** Field ids that the specification reserves for the columns of position delete files. */
-const positionColumns = [
-  { column: { name: 'file_path', type: { kind: 'string' }, nullable: false }, fieldId: 2_147_483_546 },
-  { column: { name: 'pos', type: { kind: 'long' }, nullable: false }, fieldId: 2_147_483_545 },
-] as const;
-
-/** One delete file for each partition that needs one, since position deletes hold inside their own partition only. */
-async function writePositionDeletes(
-  layout: WriteLayout,
-  files: readonly DataFile[],
-  places: readonly RowLocation[],
-): Promise<DataFile[]> {
-  const byPath = new Map(files.map((file) => [file.path, file]));
-  const folderOf = (path: string): string => {
-    const values = layout.partitionFields.map((field) => byPath.get(path)!.partition.get(field.fieldId) ?? null);
-    return partitionFolder(layout.partitionFields, values);
-  };
-  const deletes: DataFile[] = [];
-  for (const [folder, group] of Map.groupBy(places, (place) => folderOf(place.file))) {
-    const { partition } = byPath.get(group[0]!.file)!;
-    const path = layout.names.deleteFile(folder);
-    const file = { path, columns: positionColumns, partition, content: positionDeletes };
-    deletes.push(await fill(await createDataFileWriter(layout, file), [positionBatch(group)]));
-  }
-  return deletes;
-}
-
-function positionBatch(places: readonly RowLocation[]): ColumnBatch {
-  const sorted = places.toSorted(
-    (left, right) => Buffer.compare(Buffer.from(left.file), Buffer.from(right.file)) || left.row - right.row,
-  );
-  const paths = createColumnBuilder(positionColumns[0].column, sorted.length);
-  const positions = createColumnBuilder(positionColumns[1].column, sorted.length);
-  for (const place of sorted) {
-    paths.append(place.file);
-    positions.append(place.row);
-  }
-  const columns: ColumnVector[] = [paths.finish(), positions.finish()];
-  return { rows: sorted.length, columns };
 }

@@ -2,11 +2,11 @@
  * The hybrid of run lengths and packed bits that Parquet keeps levels and dictionary codes in. Answers false when the
  * values are wider than 24 bits, which this decoder leaves to a slower one.
  */
-export function unpackHybrid(bytes: Uint8Array, from: number, width: number, target: Int32Array): boolean {
+export function unpackHybrid(bytes: Uint8Array, width: number, target: Int32Array): boolean {
   if (width > 24) return false;
   const valueBytes = (width + 7) >> 3;
   const wanted = target.length;
-  let at = from;
+  let at = 0;
   let filled = 0;
   while (filled < wanted) {
     let header = 0;

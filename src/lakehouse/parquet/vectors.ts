@@ -179,7 +179,7 @@ function readLevels(
   target: { readonly validity: Uint8Array; row: number; nulls: number },
 ): number {
   const present = scratchFor(count);
-  unpackHybrid(levels, 0, 1, present);
+  unpackHybrid(levels, 1, present);
   const { validity } = target;
   let row = target.row;
   let ones = 0;
@@ -205,7 +205,7 @@ function readValues(sink: ValueSink, { page, from, count, encoding }: ValuePage)
   if (encoding === 'PLAIN') sink.plain(page, from, count);
   else if (encoding === 'RLE_DICTIONARY' || encoding === 'PLAIN_DICTIONARY') {
     const codes = scratchFor(count);
-    if (!unpackHybrid(page, from + 1, page[from]!, codes)) return false;
+    if (!unpackHybrid(page.subarray(from + 1), page[from]!, codes)) return false;
     sink.codes(codes);
   } else return false;
   return true;
