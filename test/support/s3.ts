@@ -1,0 +1,230 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, request as sendRequest } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { S3Effect, S3Faults, S3Request } from './s3-faults.ts';
+import { createFaults, readRequest } from './s3-faults.ts';
+import type { S3Backend } from './s3-store.ts';
+import { startBackend } from './s3-store.ts';
+
+export interface TestS3 {
+  readonly endpoint: string;
+  /** As connections are told. */
+  readonly settings: { readonly endpoint: string; readonly accessKey: string; readonly secretKey: string };
+  readonly faults: S3Faults;
+  /** Every request since the start or the last look, by name of its call. */
+  takeRequests(): readonly S3Request[];
+  makeBucket(name?: string): Promise<string>;
+  /** Multipart uploads that are neither completed nor given up. */
+  listUploads(bucket: string): Promise<readonly { readonly key: string; readonly id: string }[]>;
+  close(): Promise<void>;
+}
+
+export interface TestS3Options {
+  /** False for a store that takes conditions and ignores them. */
+  readonly conditions?: boolean;
+  /** Objects on a page of a listing, at most. */
+  readonly pageKeys?: number;
+}
+
+/**
+ * A real S3 server (s3rver) behind a door of ours that adds what it lacks (conditions, lists of uploads and their end,
+ * copies of parts), keeps writes atomic, and breaks requests by rule. It keeps no process alive.
+ */
+export async function startS3(options: TestS3Options = {}): Promise<TestS3> {
+  const folder = await mkdtemp(join(tmpdir(), 's3-'));
+  const backend = await startBackend(folder);
+  const faults = createFaults();
+  let seen: S3Request[] = [];
+  let buckets = 0;
+  const door: Door = { backend, options, inOrder: createOrder() };
+
+  const server = createServer((incoming, answer) => {
+    const call = readRequest(incoming.method ?? '', incoming.url ?? '', 'x-amz-copy-source' in incoming.headers);
+    seen.push(call);
+    if (seen.length > 100_000) seen = [];
+    void serve(door, { incoming, answer, call, effect: faults.meet(call) }).catch((error: unknown) => {
+      if (!answer.headersSent) send(answer, xmlError(500, 'InternalError', String(error)));
+    });
+  });
+  server.on('connection', (socket) => socket.unref());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  server.unref();
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  return {
+    endpoint,
+    settings: { endpoint, accessKey: 'S3RVER', secretKey: 'S3RVER' },
+    faults,
+    takeRequests: () => seen.splice(0),
+    async makeBucket(name = `bucket-${++buckets}`) {
+      await backend.makeBucket(name);
+      return name;
+    },
+    listUploads: (bucket) => backend.listUploads(bucket),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await backend.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Door {
+  readonly backend: S3Backend;
+  readonly options: TestS3Options;
+  /** Runs work one after the other. */
+  inOrder<T>(work: () => Promise<T>): Promise<T>;
+}
+
+interface Visit {
+  readonly incoming: IncomingMessage;
+  readonly answer: ServerResponse;
+  readonly call: S3Request;
+  readonly effect: S3Effect | undefined;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+function createOrder(): Door['inOrder'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}
+
+async function serve(door: Door, { incoming, answer, call, effect }: Visit): Promise<void> {
+  const body = await collect(incoming);
+  if (effect === 'reset') return void incoming.socket.resetAndDestroy();
+  if (typeof effect === 'object' && 'status' in effect) {
+    return send(answer, { ...xmlError(effect.status, effect.code), headers: { ...effect.headers } });
+  }
+  const act = (): Promise<Reply> => perform(door, call, { incoming, body });
+  const reply = await (call.operation === 'UploadPart' ? act() : door.inOrder(act));
+  if (effect === 'lost answer') return void incoming.socket.resetAndDestroy();
+  if (typeof effect === 'object') await delay(effect.delayMs);
+  if (effect !== 'truncate') return send(answer, reply);
+  answer.writeHead(reply.status, reply.headers);
+  answer.write(reply.body.subarray(0, reply.body.length >> 1), () => incoming.socket.resetAndDestroy());
+}
+
+function send(answer: ServerResponse, { status, headers, body }: Reply): void {
+  answer.writeHead(status, headers).end(body);
+}
+
+interface Message {
+  readonly incoming: IncomingMessage;
+  readonly body: Buffer;
+}
+
+async function perform(door: Door, call: S3Request, message: Message): Promise<Reply> {
+  const { backend } = door;
+  const { bucket, key, query, operation } = call;
+  const upload = query.get('uploadId');
+  if (upload !== null && !(await backend.hasUpload(bucket, upload))) return xmlError(404, 'NoSuchUpload');
+  const refused = await checkConditions(door, call, message.incoming.headers);
+  if (refused) return refused;
+  switch (operation) {
+    case 'AbortMultipartUpload':
+      await backend.removeUpload(bucket, upload!);
+      return { status: 204, headers: {}, body: Buffer.alloc(0) };
+    case 'ListMultipartUploads':
+      return uploadsReply(await backend.listUploads(bucket), query.get('prefix') ?? '');
+    case 'UploadPartCopy':
+      return copyPart(door, message);
+    case 'ListObjectsV2':
+      if (door.options.pageKeys !== undefined) query.set('max-keys', String(door.options.pageKeys));
+      return forward(door, message, `/${bucket}?${query}`);
+    default:
+      return forward(door, message, key === '' && operation === 'GET bucket' ? `/${bucket}` : message.incoming.url!);
+  }
+}
+
+async function checkConditions(
+  { backend, options }: Door,
+  { bucket, key, operation }: S3Request,
+  headers: IncomingHttpHeaders,
+): Promise<Reply | undefined> {
+  const writes = ['PutObject', 'CompleteMultipartUpload'].includes(operation);
+  if (!writes && operation !== 'GetObject') return undefined;
+  if (writes && options.conditions === false) return undefined;
+  const tag = await backend.tagOf(bucket, key);
+  if (writes && headers['if-none-match'] === '*' && tag !== undefined) return xmlError(412, 'PreconditionFailed');
+  const wanted = headers['if-match'];
+  if (wanted === undefined || tag === wanted) return undefined;
+  return tag === undefined ? xmlError(404, 'NoSuchKey') : xmlError(412, 'PreconditionFailed');
+}
+
+function uploadsReply(uploads: readonly { key: string; id: string }[], prefix: string): Reply {
+  const entries = uploads
+    .filter(({ key }) => key.startsWith(prefix))
+    .map(({ key, id }) => `<Upload><Key>${escapeXml(key)}</Key><UploadId>${id}</UploadId></Upload>`);
+  const list = `<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>${entries.join('')}</ListMultipartUploadsResult>`;
+  return xml(200, list);
+}
+
+/** Reads the range and uploads it as a part. */
+async function copyPart(door: Door, { incoming }: Message): Promise<Reply> {
+  const { 'x-amz-copy-source': source, 'x-amz-copy-source-range': range, ...headers } = incoming.headers;
+  const path = `/${String(source).replace(/^\//, '')}`;
+  const part = await ask(door.backend.port, { method: 'GET', path, headers: { range: String(range) } });
+  if (part.status >= 300) return part;
+  const sized = { ...headers, 'content-length': String(part.body.length) };
+  const taken = await ask(door.backend.port, { method: 'PUT', path: incoming.url!, headers: sized }, part.body);
+  return xml(200, `<CopyPartResult><ETag>${escapeXml(String(taken.headers.etag))}</ETag></CopyPartResult>`);
+}
+
+function forward(door: Door, { incoming, body }: Message, path: string): Promise<Reply> {
+  const { 'if-none-match': _, 'if-match': __, ...headers } = incoming.headers;
+  return ask(door.backend.port, { method: incoming.method ?? 'GET', path, headers }, body);
+}
+
+interface Question {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+function ask(port: number, question: Question, body: Buffer = Buffer.alloc(0)): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const take = async (incoming: IncomingMessage): Promise<Reply> => {
+      const content = await collect(incoming);
+      const { 'transfer-encoding': _, connection: __, ...headers } = incoming.headers;
+      const length = question.method === 'HEAD' ? headers['content-length'] : String(content.length);
+      return { status: incoming.statusCode ?? 500, headers: { ...headers, 'content-length': length }, body: content };
+    };
+    const outgoing = sendRequest({ ...question, host: '127.0.0.1', port, agent: false }, (incoming) => {
+      take(incoming).then(resolve, reject);
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+async function collect(stream: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of stream) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+function xml(status: number, text: string): Reply {
+  const body = Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n${text}`);
+  return { status, headers: { 'content-type': 'application/xml', 'content-length': String(body.length) }, body };
+}
+
+function xmlError(status: number, code: string, message = code): Reply {
+  return xml(status, `<Error><Code>${code}</Code><Message>${escapeXml(message)}</Message></Error>`);
+}
