@@ -1,7 +1,10 @@
 export {
+  checkFolder,
   createClearComponent,
   createMaintainComponent,
+  createReadComponent,
   createSyncComponent,
+  createVerifyComponent,
   removeOldRunFolders,
 } from './attempt/index.ts';
 export type { JobState, ProbePorts, SyncPorts } from './attempt/index.ts';

@@ -1,5 +1,6 @@
 import type { Column, ColumnBatch } from '../../columns/index.ts';
-import type { CatalogPort, TableName } from '../../lakehouse/index.ts';
+import type { CatalogPort, Storage, TableName } from '../../lakehouse/index.ts';
+import type { World } from '../../world.ts';
 import type { ConnectorContext } from './source.ts';
 import type { ConnectorSpec } from './protocol.ts';
 
@@ -97,10 +98,19 @@ export interface MaintenanceResult {
   readonly removedBytes: number;
 }
 
+/** What the writer knows of a batch; destinations may make use of it. */
+export interface WriteHints {
+  /**
+   * One per row: 1 where no row that was committed before can bear the same identifier, so that an upsert need not look
+   * for older ones. A row that is wrongly called fresh stays in the table beside the older one.
+   */
+  readonly fresh?: Uint8Array;
+}
+
 /** Files written, not yet visible, then committed once with the checkpoint. */
 export interface CommitUnit {
   /** *Accepted*: the buffers may be reused; nothing is durable yet. Answers where the batch went. */
-  write(batch: ColumnBatch): Promise<BatchPlace>;
+  write(batch: ColumnBatch, hints?: WriteHints): Promise<BatchPlace>;
   /** Bytes prepared so far; decides when a unit is full. */
   readonly bytes: number;
   readonly rows: number;
@@ -178,6 +188,12 @@ export interface DestinationContext extends ConnectorContext {
   readonly allowPath: (path: string) => void;
 }
 
+/** A folder or a part of a bucket below which a destination's tables lie. */
+export interface TablePlace {
+  readonly root: string;
+  readonly storage: Storage;
+}
+
 /** What a destination folder exports. */
 export interface DestinationConnector {
   readonly kind: 'destination';
@@ -192,6 +208,11 @@ export interface DestinationConnector {
   /** Those of them that have a form already but do not work yet. */
   readonly laterCatalogs?: readonly string[];
   spec(catalog?: string): ConnectorSpec;
+  /**
+   * Where tables lie that the built-in catalog may serve to other engines, too; undefined for the server's default.
+   * Opens nothing; throws for a config that is not valid.
+   */
+  placeOf?(config: unknown, world: World): TablePlace | undefined;
   /** Writes, reads back and removes a probe; nothing remains. */
   check(config: unknown, context: DestinationContext): Promise<void>;
   open(config: unknown, context: DestinationContext): Promise<DestinationSession>;

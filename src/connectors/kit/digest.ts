@@ -41,14 +41,14 @@ export function createDigester(places: {
   readonly key: readonly number[];
   readonly buckets: number;
 }): { add(batch: ColumnBatch, isLeftOut?: (row: number) => boolean): void; finish(): readonly DigestBucket[] } {
-  const rows = new Array<number>(places.buckets).fill(0);
-  const sums = new Array<bigint>(places.buckets).fill(0n);
+  const rows = Array.from({ length: places.buckets }, () => 0);
+  const sums = Array.from({ length: places.buckets }, () => 0n);
   return {
     add(batch, isLeftOut) {
       const readers = batch.columns.map(textReader);
-      const line = new Array<string>(batch.columns.length);
       for (let row = 0; row < batch.rows; row++) {
-        for (let at = 0; at < readers.length; at++) line[at] = readers[at]!(row);
+        // Also for rows that are left out: a reader goes from value to value.
+        const line = readers.map((read) => read(row));
         if (isLeftOut?.(row) === true) continue;
         const key = hash('md5', places.key.map((at) => line[at]).join(DIGEST_SEPARATOR), 'hex');
         const whole = hash('md5', places.columns.map((at) => line[at]).join(DIGEST_SEPARATOR), 'hex');

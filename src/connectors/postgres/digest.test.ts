@@ -66,8 +66,8 @@ test('the server computes the same digest as the rows that are read from it, for
 });
 
 test('one flipped value changes exactly the bucket of its row', async () => {
-  const before = (await digestOfServer()) as readonly unknown[];
+  const earlier = (await digestOfServer()) as readonly unknown[];
   await place.run(`update odd set label = 'a''c|' where id = 1`);
   const now = (await digestOfServer()) as readonly unknown[];
-  assert.equal(now.filter((bucket, at) => JSON.stringify(bucket) !== JSON.stringify(before[at])).length, 1);
+  assert.equal(now.filter((bucket, at) => JSON.stringify(bucket) !== JSON.stringify(earlier[at])).length, 1);
 });

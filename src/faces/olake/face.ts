@@ -5,7 +5,7 @@ import { jobRoutes } from './routes/jobs.ts';
 import { platformRoutes } from './routes/platform.ts';
 import { projectRoutes } from './routes/project.ts';
 import { runRoutes } from './routes/runs.ts';
-import { upkeepRoutes } from './routes/upkeep.ts';
+import { tableRoutes } from './routes/tables.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { differenceRoute, stateRoutes } from './routes/state.ts';
 import { discoverRoute, trialRoutes } from './routes/trials.ts';
@@ -25,7 +25,7 @@ export function createOlakeFace(rooms: OlakeRooms): Face {
     discoverRoute(all),
     ...jobRoutes(all),
     ...runRoutes(all),
-    ...upkeepRoutes(all),
+    ...tableRoutes(all),
     differenceRoute(all),
     ...stateRoutes(all),
     ...projectRoutes(all),

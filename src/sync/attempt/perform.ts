@@ -1,7 +1,9 @@
 import { destinationContext, sourceContext } from './context.ts';
 import type { ChildIo } from './io.ts';
 import { runSync } from './pipeline/run.ts';
+import { readForOthers } from './share/read.ts';
 import { maintainTables } from './upkeep.ts';
+import { verifyTables } from './verify.ts';
 import type { CheckWork, ClearWork, DiscoverWork, Work } from './work.ts';
 
 /** Does the work inside the child and answers what goes back to the parent. */
@@ -9,10 +11,14 @@ export function perform(work: Work, io: ChildIo): Promise<unknown> {
   switch (work.kind) {
     case 'sync':
       return runSync(work, io);
+    case 'read':
+      return readForOthers(work, io);
     case 'clear':
       return clear(work, io);
     case 'maintain':
       return maintainTables(work, io);
+    case 'verify':
+      return verifyTables(work, io);
     case 'check':
       return check(work, io);
     case 'discover':

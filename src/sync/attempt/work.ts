@@ -2,6 +2,7 @@ import type { LogLine, MaintenancePolicy } from '../../connectors/kit/index.ts';
 import type { FailureRecord } from '../../errors.ts';
 import type { TableName } from '../../lakehouse/index.ts';
 import type { AdvancedSettings, Catalog, SyncProgress } from '../types.ts';
+import type { ShareQuestion, SharingSettings } from './share/types.ts';
 
 /** A connection with its config in the clear. Crosses to the child by IPC only, never by arguments or environment. */
 export interface OpenConnection {
@@ -44,6 +45,17 @@ export interface SyncWork extends Surroundings {
   readonly state: string;
   /** Where refused rows are kept. */
   readonly runFolder: string;
+  /** There when other tasks of the run may help to load. */
+  readonly sharing?: SharingSettings;
+}
+
+/** Helps to load what another task of the run commits: `share/README.md`. */
+export interface ReadWork extends Surroundings {
+  readonly kind: 'read';
+  readonly advanced: AdvancedSettings;
+  readonly source: OpenConnection;
+  readonly destination: OpenConnection;
+  readonly runFolder: string;
 }
 
 export interface ClearWork extends Surroundings {
@@ -59,6 +71,13 @@ export interface MaintainWork extends Surroundings {
   readonly policy: MaintenancePolicy;
 }
 
+export interface VerifyWork extends Surroundings {
+  readonly kind: 'verify';
+  readonly catalog: Catalog;
+  readonly source: OpenConnection;
+  readonly destination: OpenConnection;
+}
+
 export interface CheckWork extends Surroundings {
   readonly kind: 'check';
   readonly side: 'source' | 'destination';
@@ -72,7 +91,7 @@ export interface DiscoverWork extends Surroundings {
 }
 
 /** What a child process can be asked to do. */
-export type Work = SyncWork | ClearWork | MaintainWork | CheckWork | DiscoverWork;
+export type Work = SyncWork | ReadWork | ClearWork | MaintainWork | VerifyWork | CheckWork | DiscoverWork;
 
 /** What the child asks of the process that owns the store. Answers are JSON. */
 export type Question =
@@ -82,7 +101,8 @@ export type Question =
   | { readonly ask: 'catalog.drop'; readonly name: TableName }
   | { readonly ask: 'catalog.list'; readonly database?: string }
   /** `change` is the JSON text of the parts of a StateFile that changed: text, so that its numbers stay exact. */
-  | { readonly ask: 'saveState'; readonly change: string };
+  | { readonly ask: 'saveState'; readonly change: string }
+  | ShareQuestion;
 
 export interface SyncResult {
   readonly warnings: number;

@@ -3,7 +3,7 @@ import type { DiscoveredStream, LogLine } from '../../connectors/kit/index.ts';
 import { findDestination, findSource } from '../../connectors/index.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import { newId } from '../../world.ts';
-import { checkDestinationConfig } from '../attempt/component.ts';
+import { checkDestinationConfig } from '../attempt/surroundings.ts';
 import { checkConfig } from '../attempt/config.ts';
 import { folderRules } from '../attempt/folders.ts';
 import { runInChild } from '../attempt/host.ts';

@@ -1,6 +1,6 @@
 import { maintenanceFrequency } from './maintenance.ts';
 import { advancedOf, CONTINUOUS, isContinuous, jobKey } from './run-plans.ts';
-import { maintenanceKey } from './table-runs.ts';
+import { tableRunKey } from './table-runs.ts';
 import type { JobRow } from './tables/jobs.ts';
 import type { DefinitionRooms, Transaction } from './types.ts';
 
@@ -19,6 +19,7 @@ export async function reschedule({ schedule }: DefinitionRooms, tx: Transaction,
   const upkeep = job.active ? maintenanceFrequency(job.id, advancedOf(job)) : null;
   if (job.active) await schedule.set(tx, jobKey(job.id), isContinuous(job) ? AGAIN : job.frequency);
   else await schedule.remove(tx, jobKey(job.id));
-  if (upkeep === null) await schedule.remove(tx, maintenanceKey(job.id));
-  else await schedule.set(tx, maintenanceKey(job.id), upkeep);
+  const upkeepKey = tableRunKey('maintain', job.id);
+  if (upkeep === null) await schedule.remove(tx, upkeepKey);
+  else await schedule.set(tx, upkeepKey, upkeep);
 }

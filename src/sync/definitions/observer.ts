@@ -1,4 +1,5 @@
 import type { RunObserver, RunView } from '../../engine/index.ts';
+import { removeLoadsOfRun } from '../attempt/share/tables.ts';
 import type { SyncSnapshot } from '../types.ts';
 import { jobIdOf } from './run-plans.ts';
 import { setLastRun } from './tables/jobs.ts';
@@ -7,13 +8,14 @@ import type { RunKind, Transaction } from './types.ts';
 import type { Engine } from '../../engine/index.ts';
 
 /**
- * Keep the newest run on the job's row, in the transaction that changes the run; a failed sync of a project with a
+ * Forget the shared loads of a run that has ended. Keep the newest run on the job's row, in the transaction that changes the run; a failed sync of a project with a
  * webhook also queues one alert. `publish` is the engine's.
  */
 export function createRunObservers(publish: Engine['publish']): readonly RunObserver[] {
   const observe = (kind: RunKind): RunObserver => ({
     kind,
     async runChanged(tx, run) {
+      if (kind === 'sync' && run.endedAt) await removeLoadsOfRun(tx, run.id);
       const jobId = jobIdOf(run.definition);
       if (jobId === undefined) return;
       await setLastRun(tx, jobId, {

@@ -2,6 +2,7 @@ import type { RunPlan, StartResult } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import { withTextFilters } from '../catalog/filter.ts';
 import { parseCatalog } from '../catalog/parse.ts';
+import { retryOf } from '../attempt/retry.ts';
 import type { AdvancedSettings, Catalog, ConnectionSettings, SyncSnapshot } from '../types.ts';
 import { parseJson } from './json.ts';
 import { findConnection } from './tables/connections.ts';
@@ -75,7 +76,7 @@ async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
   const id = row.id;
   const snapshot: SyncSnapshot = { ...(await snapshotOf(tx, row, catalog)), ...(clearStreams && { clearStreams }) };
   const { advanced } = snapshot;
-  const retry = { limit: advanced.retry_count ?? 3, firstDelayMs: 1000, factor: 5, longestDelayMs: 5 * MINUTE };
+  const retry = retryOf(advanced);
   const timeoutMs = advanced.timeout_minutes === undefined ? LONGEST_RUN : advanced.timeout_minutes * MINUTE;
   return {
     kind,

@@ -6,31 +6,34 @@ import { catalogOf, snapshotOf } from './run-plans.ts';
 import { findJobRow, lockJob, lockJobById, type JobRow } from './tables/jobs.ts';
 import type { DefinitionRooms, Scope, Transaction } from './types.ts';
 
-/** A run and what it did to each table; empty until it has ended. */
+/** `maintain`: upkeep of the tables. `verify`: source and tables compared whole. */
+export type TableRunKind = 'maintain' | 'verify';
+
+/** A run and what it says of each table; empty until it has ended. */
 export interface TableRun {
   readonly run: RunView;
   readonly tables: readonly unknown[];
 }
 
-/** Runs on a job's tables beside its syncs: upkeep. They may go on while a sync does. */
+/** Runs on a job's tables beside its syncs. They may go on while a sync does. */
 export interface TableRuns {
-  /** Queues upkeep of the job's tables; `skipped` while one is queued or running. */
-  maintain(scope: Scope, id: number): Promise<'started' | 'skipped'>;
+  /** Queues such a run; `skipped` while one of the sort is queued or running; `bad_request` where it has no sense. */
+  start(scope: Scope, id: number, kind: TableRunKind): Promise<'started' | 'skipped'>;
   /** The schedule is due, in the transaction that moves it on; a deleted or inactive job is left alone. */
   maintainBySchedule(tx: Transaction, id: number, dueAt: Date): Promise<void>;
   /** The newest run of the sort; undefined when there was none. */
-  newest(project: string, id: number): Promise<TableRun | undefined>;
+  newest(project: string, id: number, kind: TableRunKind): Promise<TableRun | undefined>;
 }
 
 const HOUR = 3600_000;
 const KEY = /^sync\.maintain\/([1-9]\d*)$/;
 
-/** What the upkeep of a job's tables is called by engine and schedule. */
-export function maintenanceKey(id: number): string {
-  return `sync.maintain/${id}`;
+/** What the runs of this sort on a job's tables are called by engine and schedule. */
+export function tableRunKey(kind: TableRunKind, id: number): string {
+  return `sync.${kind}/${id}`;
 }
 
-/** The id in such a key. */
+/** The id in the key of an upkeep. */
 export function maintainedJobOf(key: string): number | undefined {
   const match = KEY.exec(key);
   return match ? Number(match[1]) : undefined;
@@ -39,24 +42,24 @@ export function maintainedJobOf(key: string): number | undefined {
 export function createTableRuns(rooms: DefinitionRooms): TableRuns {
   const { store, engine } = rooms;
   return {
-    maintain: (scope, id) =>
+    start: (scope, id, kind) =>
       store.transaction(async (tx) => {
         const row = found(await lockJob(tx, scope.project, id));
-        const result = await start(rooms, tx, { row, trigger: 'manual', by: scope.actor.principal.username });
+        const result = await start(rooms, tx, { row, kind, trigger: 'manual', by: scope.actor.principal.username });
         if (!result)
           throw new Failure('bad_request', 'the destination of this job has no upkeep: its tables need none');
-        await rooms.access.audit(tx, entryOf(scope, 'maintain tables of job', id));
+        await rooms.access.audit(tx, entryOf(scope, `${kind} tables of job`, id));
         return result.outcome === 'started' ? 'started' : 'skipped';
       }),
     async maintainBySchedule(tx, id, dueAt) {
       const row = await lockJobById(tx, id);
       if (!row?.active) return;
-      const idempotencyKey = `${maintenanceKey(id)}@${dueAt.toISOString()}`;
-      await start(rooms, tx, { row, trigger: 'schedule', by: row.updated_by, idempotencyKey });
+      const idempotencyKey = `${tableRunKey('maintain', id)}@${dueAt.toISOString()}`;
+      await start(rooms, tx, { row, kind: 'maintain', trigger: 'schedule', by: row.updated_by, idempotencyKey });
     },
-    async newest(project, id) {
+    async newest(project, id, kind) {
       found(await findJobRow(store.db, project, id));
-      const { runs } = await engine.list({ project, definition: maintenanceKey(id), limit: 1, offset: 0 });
+      const { runs } = await engine.list({ project, definition: tableRunKey(kind, id), limit: 1, offset: 0 });
       const [run] = runs;
       return run && { run, tables: await tablesOf(engine, run) };
     },
@@ -65,25 +68,28 @@ export function createTableRuns(rooms: DefinitionRooms): TableRuns {
 
 async function tablesOf(engine: DefinitionRooms['engine'], run: RunView): Promise<readonly unknown[]> {
   const [task] = await engine.tasks(run.id);
-  return (task?.output as { tables?: readonly unknown[] } | null)?.tables ?? [];
+  const output = task?.output as { tables?: readonly unknown[]; streams?: readonly unknown[] } | null;
+  return output?.tables ?? output?.streams ?? [];
 }
 
 interface Start extends Pick<RunPlan, 'trigger' | 'idempotencyKey'> {
   readonly row: JobRow;
+  readonly kind: TableRunKind;
   readonly by: string;
 }
 
 /** Undefined, and nothing queued, where the destination's tables need no upkeep. */
 async function start(rooms: DefinitionRooms, tx: Transaction, work: Start): Promise<StartResult | undefined> {
-  const { row, trigger, by, idempotencyKey } = work;
+  const { row, kind, trigger, by, idempotencyKey } = work;
   const snapshot = await snapshotOf(tx, row, catalogOf(row));
-  if (rooms.connectors.findDestination(snapshot.destination.type).maintains !== true) return undefined;
-  const key = maintenanceKey(row.id);
+  const { maintains } = rooms.connectors.findDestination(snapshot.destination.type);
+  if (kind === 'maintain' && maintains !== true) return undefined;
+  const key = tableRunKey(kind, row.id);
   const retry = { limit: 2, firstDelayMs: 60_000, factor: 5, longestDelayMs: HOUR };
   const input = { policy: policyOf(snapshot.advanced) };
   return rooms.engine.start(
     {
-      kind: 'maintain',
+      kind,
       project: row.project,
       definition: key,
       concurrencyKey: key,
@@ -91,7 +97,7 @@ async function start(rooms: DefinitionRooms, tx: Transaction, work: Start): Prom
       trigger,
       createdBy: by,
       ...(idempotencyKey && { idempotencyKey }),
-      phases: [[{ key: 'maintain', component: 'penstock.maintain', input, timeoutMs: 12 * HOUR, retry }]],
+      phases: [[{ key: kind, component: `penstock.${kind}`, input, timeoutMs: 12 * HOUR, retry }]],
     },
     tx,
   );

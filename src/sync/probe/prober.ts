@@ -1,7 +1,7 @@
 import { findDestination, findSource } from '../../connectors/index.ts';
 import type { DiscoveredStream } from '../../connectors/kit/index.ts';
 import { Failure, toFailure } from '../../errors.ts';
-import { checkDestinationConfig } from '../attempt/component.ts';
+import { checkDestinationConfig } from '../attempt/surroundings.ts';
 import { checkConfig } from '../attempt/config.ts';
 import { folderRules } from '../attempt/folders.ts';
 import { runInChild } from '../attempt/host.ts';

@@ -100,6 +100,10 @@ export function sharingTests(options: ConformanceOptions): void {
     const given = writer.beginUnit();
     await given.write(batchOf(rowsFrom(0, 2, 'lost')));
     await given.abort();
+    const refused = writer.beginUnit();
+    await refused.write(batchOf(rowsFrom(3, 2, 'lost')));
+    await refused.seal();
+    await refused.abort();
     await (await table.adoptUnit(await sealElsewhere(bench, table, rowsFrom(5, 2, 'lost')))).abort();
     await table.close();
     assert.deepEqual(await bench.words(), []);

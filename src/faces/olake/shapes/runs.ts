@@ -53,7 +53,7 @@ const Task = Type.Object(
     runtime: count('Seconds; so far, while it runs.'),
     runtime_text: text('As in `1m30s`.'),
     status,
-    job_type: word(['sync', 'clear', 'maintain']),
+    job_type: word(['sync', 'clear', 'maintain', 'verify']),
     trigger: word(['manual', 'schedule', 'api', 'event', 'backfill', 'parent']),
     records: count('Rows committed to the destination.'),
     bytes: count('Bytes read from the source.'),
