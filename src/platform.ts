@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { CompiledQuery } from 'kysely';
+import { resolve } from 'node:path';
 import { createAccess, type OpenAccess } from './access/index.ts';
 import { isLoopback, type Config } from './config.ts';
 import { loadConnectors } from './connectors/index.ts';
@@ -12,15 +12,17 @@ import {
   type Worker,
 } from './engine/index.ts';
 import type { Face, Server } from './http/index.ts';
-import { createSqlCatalog, type CatalogPort } from './lakehouse/index.ts';
+import { createStorage } from './lakehouse/index.ts';
 import { createWebhookDeliverer } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
-import { findServerFolders, openStore, type Queryable, type Store, type Transaction } from './store/index.ts';
+import { findServerFolders, openStore, type Store, type Transaction } from './store/index.ts';
 import {
+  checkFolder,
   createClearComponent,
   createMaintainComponent,
   createProber,
+  createReadComponent,
   createRunObservers,
   createSync,
   createSyncComponent,
@@ -33,6 +35,7 @@ import {
 } from './sync/index.ts';
 import { version } from './version.ts';
 import type { World } from './world.ts';
+import { catalogIn, createWarehouse, type Warehouse } from './warehouse/index.ts';
 
 /** `serve` does both; `api` answers requests; `worker` executes tasks. The last two use the database of a `serve`. */
 export type PlatformRole = 'serve' | 'api' | 'worker';
@@ -71,7 +74,9 @@ export async function createPlatform(
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   // The database takes longest to come up: the modules of the other rooms load meanwhile.
   const web =
-    role === 'worker' ? undefined : Promise.all([import('./http/index.ts'), import('./faces/olake/index.ts')]);
+    role === 'worker'
+      ? undefined
+      : Promise.all([import('./http/index.ts'), import('./faces/olake/index.ts'), import('./faces/iceberg/index.ts')]);
   const store = await openStore(config, world, {
     role: role === 'serve' ? 'owner' : 'guest',
     log: (message) => observe.log.info(message),
@@ -137,11 +142,18 @@ async function openRooms(base: Base): Promise<Rooms> {
   return { access, engine, scheduler, sync: replication.sync };
 }
 
-type WebModules = readonly [typeof import('./http/index.ts'), typeof import('./faces/olake/index.ts')];
+type WebModules = readonly [
+  typeof import('./http/index.ts'),
+  typeof import('./faces/olake/index.ts'),
+  typeof import('./faces/iceberg/index.ts'),
+];
 
-async function openServer(rooms: Base & Rooms, [http, olake]: WebModules): Promise<Server> {
+async function openServer(rooms: Base & Rooms, [http, olake, iceberg]: WebModules): Promise<Server> {
   const { config, world, observe, store, access, sync } = rooms;
-  const faces: Face[] = [olake.createOlakeFace({ sync, access, config, world, version })];
+  const faces: Face[] = [
+    olake.createOlakeFace({ sync, access, config, world, version }),
+    iceberg.createIcebergFace({ warehouse: await openWarehouse(rooms), access, config, version }),
+  ];
   return http.createServer({
     config,
     faces,
@@ -156,6 +168,27 @@ async function openServer(rooms: Base & Rooms, [http, olake]: WebModules): Promi
 }
 
 type Running = Rooms & {
+/** The built-in catalogs as other engines use them; where tables may lie is the sync room's to say. */
+async function openWarehouse({ config, world, store, access, sync }: Base & Rooms): Promise<Warehouse> {
+  const folders = { ...config, closedFolders: await closedFoldersOf(config) };
+  return createWarehouse({
+    store,
+    world,
+    access,
+    homeOf: (project) => ({
+      root: resolve(config.dataDir, 'warehouse', project),
+      storage: createStorage({ world }),
+    }),
+    placesOf: (project) => sync.places(project),
+    checkFolder: (project, path) => checkFolder(folders, project, path),
+  });
+}
+
+/** Whoever may define a connection must not reach our own database through its socket, which asks for no password. */
+async function closedFoldersOf(config: Config): Promise<readonly string[]> {
+  return config.databaseUrl === null ? findServerFolders(config.dataDir) : [];
+}
+
   readonly store: Store;
   readonly server: Server | undefined;
   readonly dataDir: string;
@@ -220,8 +253,7 @@ interface Replication {
 /** Joins the sync room with connectors, lakehouse, schedule and engine. */
 async function createReplication(rooms: ReplicationRooms): Promise<Replication> {
   const { config, world, store, access, engine, scheduler } = rooms;
-  // Whoever may define a connection must not reach our own database through its socket, which asks for no password.
-  const closedFolders = config.databaseUrl === null ? await findServerFolders(config.dataDir) : [];
+  const closedFolders = await closedFoldersOf(config);
   const probe = { world, config: { ...config, closedFolders }, catalogIn, transaction: store.transaction };
   const ports = {
     ...probe,
@@ -252,16 +284,4 @@ async function createReplication(rooms: ReplicationRooms): Promise<Replication> 
       if (maintained !== undefined) await sync.tables.maintainBySchedule(tx, maintained, dueAt);
     },
   };
-}
-
-/** The built-in table catalog of a project, in the tables of our own store; inside the caller's transaction, if it is one. */
-export function catalogIn(db: Queryable, project: string): CatalogPort {
-  return createSqlCatalog({
-    catalogName: project,
-    async query(text, values) {
-      const result = await db.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, [...values]));
-      const changed = result.numAffectedRows;
-      return { rows: result.rows, rowCount: changed === undefined ? result.rows.length : Number(changed) };
-    },
-  });
 }

@@ -19,7 +19,7 @@ export const connector: Command = {
       write: (text) => process.stdout.write(text),
       async openCatalog(project) {
         const store = await openStoreBeside(config, world);
-        const { catalogIn } = await import('../platform.ts');
+        const { catalogIn } = await import('../warehouse/index.ts');
         return { catalog: catalogIn(store.db, project), close: () => store.close() };
       },
     });

@@ -1,5 +1,4 @@
 export {
-  checkFolder,
   createClearComponent,
   createMaintainComponent,
   createReadComponent,
@@ -7,6 +6,7 @@ export {
   createVerifyComponent,
   removeOldRunFolders,
 } from './attempt/index.ts';
+export { checkFolder } from './attempt/folders.ts';
 export type { JobState, ProbePorts, SyncPorts } from './attempt/index.ts';
 export { createProber } from './probe/index.ts';
 export { describeStats, runConnectorCommand } from './command.ts';

@@ -1,7 +1,9 @@
+import type { TablePlace } from '../connectors/kit/index.ts';
 import { createConnections, type Connections } from './definitions/connections.ts';
 import { readGauges, type JobGauge } from './definitions/gauges.ts';
 import { createJobRuns, type JobRuns } from './definitions/job-runs.ts';
 import { createJobs, type Jobs } from './definitions/jobs.ts';
+import { listPlaces } from './definitions/places.ts';
 import { createSettings, type SettingsDesk } from './definitions/settings.ts';
 import { createSpecs, type Specs } from './definitions/specs.ts';
 import { createTrials, type Prober, type Trials } from './definitions/trials.ts';
@@ -18,6 +20,8 @@ export interface Sync {
   readonly settings: SettingsDesk;
   readonly specs: Specs;
   readonly trials: Trials;
+  /** Warehouses of the project's destinations, for the catalog that serves their tables. */
+  places(project: string): Promise<TablePlace[]>;
   /** The newest run of every job, for metrics. */
   gauges(): Promise<JobGauge[]>;
 }
@@ -38,6 +42,7 @@ export function createSync(rooms: SyncRooms): Sync {
     settings: createSettings(rooms),
     specs: createSpecs(rooms),
     trials: createTrials(rooms, rooms.prober),
+    places: (project) => listPlaces(rooms, project),
     gauges: () => readGauges(rooms),
   };
 }

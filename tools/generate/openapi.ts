@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { createIcebergFace } from '../../src/faces/iceberg/index.ts';
 import { createOlakeFace } from '../../src/faces/olake/index.ts';
 import { describeFace, type Face } from '../../src/http/index.ts';
 import { version } from '../../src/version.ts';
@@ -21,6 +22,7 @@ function describedFaces(): readonly Face[] {
       world: absent('world'),
       version,
     }),
+    createIcebergFace({ warehouse: absent('warehouse'), access: absent('access'), config: absent('config'), version }),
   ];
 }
 

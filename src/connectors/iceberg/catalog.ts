@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts';
 import type { Storage, TableCatalog } from '../../lakehouse/index.ts';
-import { createPointerTables, openJdbcCatalog } from '../../lakehouse/index.ts';
+import { createPointerTables, openJdbcCatalog, openRestCatalog } from '../../lakehouse/index.ts';
 import type { DestinationContext } from '../kit/index.ts';
 import type { CatalogConfig } from './config.ts';
 
@@ -17,6 +17,9 @@ export async function openCatalog(
   storage: Storage,
 ): Promise<OpenCatalog> {
   const { world, allowPath } = context;
+  if (config.type === 'rest') {
+    return { catalog: await openRestCatalog({ ...config, world }), close: async () => {} };
+  }
   if (config.type === 'jdbc') {
     const { catalog, close } = await openJdbcCatalog({ ...config, allowPath });
     return { catalog: createPointerTables({ storage, world, catalog }), close };

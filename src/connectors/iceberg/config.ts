@@ -1,11 +1,16 @@
 import { Failure } from '../../errors.ts';
-import { localPath } from '../../lakehouse/index.ts';
+import type { RestCredentials, S3Settings } from '../../lakehouse/index.ts';
+import { isS3Path, localPath, parseS3Path } from '../../lakehouse/index.ts';
+import { readRestCatalog } from './rest-config.ts';
+import { invalid, isTrue, readText as text } from './fields.ts';
 
 /** What an Iceberg destination is told. */
 export interface IcebergConfig {
   readonly catalog: CatalogConfig;
-  /** Absolute folder; undefined = the server's default. */
+  /** Absolute folder or `s3://` location; undefined = the server's default. */
   readonly warehouse: string | undefined;
+  /** How `s3://` locations are reached. */
+  readonly s3: S3Settings;
   /** True: tables have no identifier fields and every commit appends. */
   readonly appendsOnly: boolean;
   /** Rows deleted at the source stay, marked, or are removed. */
@@ -20,21 +25,24 @@ export type CatalogConfig =
       readonly username: string | undefined;
       readonly password: string | undefined;
       readonly catalogName: string;
-    };
+    }
+  | RestConfig;
+
+/** A catalog that another system serves by the Iceberg REST protocol. */
+export interface RestConfig {
+  readonly type: 'rest';
+  readonly url: string;
+  /** Name of the warehouse for the catalog. */
+  readonly warehouse: string | undefined;
+  readonly credentials: RestCredentials;
+}
+
+/** Catalogs of the REST kind, by the word that a configuration names. */
+export const restCatalogs = ['rest', 'lakekeeper', 'nessie', 'polaris', 'unity'] as const;
 
 /** Catalogs that work, and those whose forms exist already. */
-export const availableCatalogs = ['builtin', 'jdbc'] as const;
-export const laterCatalogs = [
-  'rest',
-  'lakekeeper',
-  'nessie',
-  'polaris',
-  'unity',
-  's3tables',
-  'glue',
-  'biglake',
-  'hive',
-] as const;
+export const availableCatalogs = ['builtin', 'jdbc', ...restCatalogs] as const;
+export const laterCatalogs = ['s3tables', 'glue', 'biglake', 'hive'] as const;
 
 /** Reads `{type: "ICEBERG", writer: {…}}` or the bare writer. Throws `configuration_invalid` that names the field. */
 export function readConfig(config: unknown): IcebergConfig {
@@ -46,7 +54,8 @@ export function readConfig(config: unknown): IcebergConfig {
   return {
     catalog: readCatalog(writer),
     warehouse: readWarehouse(text(writer['iceberg_s3_path'])),
-    appendsOnly: isTrue(writer['no_identifier_fields']),
+    s3: readS3(writer),
+    appendsOnly: isTrue(writer['no_identifier_fields']) || text(writer['catalog_type']).toLowerCase() === 'unity',
     deletes,
   };
 }
@@ -62,6 +71,7 @@ function checkDeleteMode(mode: string): void {
 function readCatalog(writer: Readonly<Record<string, unknown>>): CatalogConfig {
   const type = text(writer['catalog_type']).toLowerCase() || 'builtin';
   if (type === 'builtin') return { type };
+  if ((restCatalogs as readonly string[]).includes(type)) return readRestCatalog(type, writer);
   if (type !== 'jdbc') {
     const known = (laterCatalogs as readonly string[]).includes(type);
     const problem = known ? `The catalog type "${type}" arrives later` : `"${type}" is no catalog type`;
@@ -80,23 +90,37 @@ function readCatalog(writer: Readonly<Record<string, unknown>>): CatalogConfig {
 
 function readWarehouse(path: string): string | undefined {
   if (path === '') return undefined;
+  if (isS3Path(path)) {
+    parseS3Path(path.replace(/\/+$/, ''));
+    return path.replace(/\/+$/, '');
+  }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'file') {
-    throw invalid('iceberg_s3_path', `Warehouses on ${scheme}:// arrive later; name a folder of this server.`);
+    throw invalid(
+      'iceberg_s3_path',
+      `Warehouses on ${scheme}:// arrive later; name a folder of this server or s3://bucket/path.`,
+    );
   }
   const folder = localPath(path).replace(/\/+$/, '');
   if (folder === '') throw invalid('iceberg_s3_path', 'The warehouse must not be the root folder.');
   return folder;
 }
 
+function readS3(writer: Readonly<Record<string, unknown>>): S3Settings {
+  const endpoint = text(writer['s3_endpoint']);
+  return {
+    ...optional('region', text(writer['aws_region'])),
+    ...optional('accessKey', text(writer['aws_access_key'])),
+    ...optional('secretKey', text(writer['aws_secret_key'])),
+    ...optional('endpoint', endpoint),
+    // Amazon's own endpoints take the bucket in the host name, and TLS, whatever the form's defaults say.
+    ...(endpoint !== '' && { pathStyle: writer['s3_path_style'] !== false, tls: isTrue(writer['s3_use_ssl']) }),
+  };
+}
+
+const optional = (key: string, value: string): Record<string, string> => (value === '' ? {} : { [key]: value });
+
 function asObject(value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new Failure('configuration_invalid', 'The configuration of an Iceberg destination must be an object.');
-}
-
-const text = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
-const isTrue = (value: unknown): boolean => value === true || value === 'true';
-
-function invalid(field: string, reason: string): Failure {
-  return new Failure('configuration_invalid', reason, { details: [{ field, reason }] });
 }

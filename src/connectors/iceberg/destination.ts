@@ -9,13 +9,14 @@ import type {
   WrittenBatch,
 } from '../../lakehouse/index.ts';
 import {
-  createLocalStorage,
+  createStorage,
   describeColumns,
   dropIcebergTable,
   folderWord,
   joinIcebergTable,
   openIcebergTable,
-  probeLocalFolder,
+  isS3Path,
+  probeStorage,
 } from '../../lakehouse/index.ts';
 import type {
   BatchPlace,
@@ -44,11 +45,15 @@ export const connector: DestinationConnector = {
   catalogs: catalogWords,
   laterCatalogs,
   spec: icebergSpec,
+  placeOf(config, world) {
+    const { warehouse, s3 } = readConfig(config);
+    return warehouse === undefined ? undefined : { root: warehouse, storage: createStorage({ world, s3 }) };
+  },
   async check(config, context) {
     const lake = await openLake(readConfig(config), context);
     try {
       context.log({ level: 'info', message: `writing, reading and removing a probe in ${lake.warehouse}` });
-      await probeLocalFolder(context.world, lake.warehouse);
+      await probeStorage({ storage: lake.storage, world: context.world }, lake.warehouse);
       context.log({ level: 'info', message: 'asking the catalog' });
       await lake.catalog.exists({ database: 'penstock_probe', table: 'penstock_probe' });
       context.log({ level: 'info', message: 'warehouse and catalog can be used' });
@@ -83,15 +88,20 @@ interface Lake {
 
 async function openLake(config: IcebergConfig, context: DestinationContext): Promise<Lake> {
   const warehouse = config.warehouse ?? context.warehouse;
-  context.allowPath(warehouse);
-  const storage = createLocalStorage(context.world);
+  allowLocation(context, warehouse);
+  const storage = createStorage({ world: context.world, s3: config.s3 });
   return { config, context, warehouse, storage, ...(await openCatalog(config.catalog, context, storage)) };
+}
+
+/** The check of local folders; what lies in S3 is the keys' to allow. */
+function allowLocation({ allowPath }: DestinationContext, location: string): void {
+  if (!isS3Path(location)) allowPath(location);
 }
 
 /** A warehouse that holds the server's own folder may be used, but no table may lie in that. */
 function locate(lake: Lake, name: TableName): string {
   const location = `${lake.warehouse}/${folderWord(name.database)}/${folderWord(name.table)}`;
-  lake.context.allowPath(location);
+  allowLocation(lake.context, location);
   return location;
 }
 
@@ -109,7 +119,8 @@ async function openTable(lake: Lake, open: OpenTable): Promise<DestinationTable>
     identifierFields: identifier !== undefined,
     codec: 'zstd',
     targetFileBytes: LARGEST_FILE_BYTES,
-    allowLocation: context.allowPath,
+    allowLocation: (location) => allowLocation(context, location),
+    deleteMode: config.deleteMode,
     ...(config.deletes === 'apply' && { removes: { column: '_op_type', value: 'd' } }),
   });
   return bindTable(lake, table, open);
@@ -166,7 +177,7 @@ function joinTable(lake: Lake, open: OpenTable, ticket: IcebergTicket): TableWri
       world: context.world,
       codec: 'zstd',
       targetFileBytes: LARGEST_FILE_BYTES,
-      allowLocation: context.allowPath,
+      allowLocation: (location) => allowLocation(context, location),
     },
     ticket,
   );

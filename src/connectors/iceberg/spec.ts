@@ -114,7 +114,7 @@ export const catalogWords = Object.keys(catalogForms);
 
 const common = {
   iceberg_s3_path: field('Warehouse', {
-    description: 'Folder of this server, or file:// URL; tables lie in <warehouse>/<database>/<table>',
+    description: 'Folder of this server, file:// URL or s3://bucket/path; tables lie in <warehouse>/<database>/<table>',
   }),
   aws_region: region,
   aws_access_key: field('AWS access key'),

@@ -194,6 +194,11 @@ export function succeed(
   return {
     metadata: { ...next, 'last-updated-ms': now, 'metadata-log': log.slice(-most) },
     // A log that somebody else wrote may name any file of this machine.
-    forgotten: removes ? log.slice(0, -most).map((one) => one['metadata-file']).filter(isOwnFile) : [],
+    forgotten: removes
+      ? log
+          .slice(0, -most)
+          .map((one) => one['metadata-file'])
+          .filter(isOwnFile)
+      : [],
   };
 }

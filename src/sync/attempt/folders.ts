@@ -19,6 +19,11 @@ export function folderRules(
   };
 }
 
+/** Throws when a project's tables must not lie in a local folder, by the rules of this installation. */
+export function checkFolder(config: Parameters<typeof folderRules>[0], project: string, path: string): void {
+  createPathCheck(folderRules(config, project))(path);
+}
+
 /**
  * Throws `configuration_invalid` for a local folder, file or socket that a connection may not use. Follows links. What
  * holds the data folder is allowed, since tables lie in folders of their own below; each of those is checked as well.

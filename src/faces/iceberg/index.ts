@@ -1,0 +1,2 @@
+export { createIcebergFace } from './face.ts';
+export type { IcebergRooms } from './route.ts';
