@@ -26,6 +26,7 @@ import {
   createRunObservers,
   createSync,
   createSyncComponent,
+  createVerifyComponent,
   jobIdOf,
   maintainedJobOf,
   loadState,
@@ -34,8 +35,8 @@ import {
   type Sync,
 } from './sync/index.ts';
 import { version } from './version.ts';
-import type { World } from './world.ts';
 import { catalogIn, createWarehouse, type Warehouse } from './warehouse/index.ts';
+import type { World } from './world.ts';
 
 /** `serve` does both; `api` answers requests; `worker` executes tasks. The last two use the database of a `serve`. */
 export type PlatformRole = 'serve' | 'api' | 'worker';
@@ -167,7 +168,6 @@ async function openServer(rooms: Base & Rooms, [http, olake, iceberg]: WebModule
   });
 }
 
-type Running = Rooms & {
 /** The built-in catalogs as other engines use them; where tables may lie is the sync room's to say. */
 async function openWarehouse({ config, world, store, access, sync }: Base & Rooms): Promise<Warehouse> {
   const folders = { ...config, closedFolders: await closedFoldersOf(config) };
@@ -189,6 +189,7 @@ async function closedFoldersOf(config: Config): Promise<readonly string[]> {
   return config.databaseUrl === null ? findServerFolders(config.dataDir) : [];
 }
 
+type Running = Rooms & {
   readonly store: Store;
   readonly server: Server | undefined;
   readonly dataDir: string;
@@ -275,7 +276,13 @@ async function createReplication(rooms: ReplicationRooms): Promise<Replication> 
   });
   return {
     sync,
-    components: [createSyncComponent(ports), createClearComponent(ports), createMaintainComponent(ports)],
+    components: [
+      createSyncComponent,
+      createReadComponent,
+      createClearComponent,
+      createMaintainComponent,
+      createVerifyComponent,
+    ].map((create) => create(ports)),
     observers: createRunObservers((tx, message) => engine.publish(tx, message)),
     async fire(tx, key, dueAt) {
       const jobId = jobIdOf(key);

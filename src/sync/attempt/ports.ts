@@ -4,6 +4,7 @@ import type { CatalogPort } from '../../lakehouse/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { World } from '../../world.ts';
 import type { StateFile } from '../types.ts';
+import type { SharingSettings } from './share/types.ts';
 
 /** The state row of a job, in the shape of contract 5.5; numbers beyond 2^53 are raw JSON values. */
 export interface JobState {
@@ -24,6 +25,8 @@ export interface SyncPorts {
     /** Folders that no connection may use besides the data folder. */
     readonly closedFolders?: readonly string[];
   };
+  /** When loads are shared among the tasks of a run; tests share small ones. */
+  readonly sharing?: SharingSettings;
   /** Fault tests only: told of every stopping point that an attempt's process reaches. */
   readonly onPoint?: (point: string) => void;
 }

@@ -19,6 +19,8 @@ export interface BoundaryTracker {
   advance(batch: ColumnBatch, identity: ColumnVector): void;
   /** Takes note of rows in any order, of which none lies beyond the values. */
   collect(batch: ColumnBatch, identity: ColumnVector): void;
+  /** Takes note of what a tracker with the same values has collected elsewhere. */
+  merge(other: Boundary): void;
 }
 
 interface Group {
@@ -68,6 +70,10 @@ export function trackBoundary(
           if (!group.overflow) remember(group, rowHash(identity, row, group.value!));
         },
       });
+    },
+    merge(other) {
+      join(primary, other.primary, other.overflow);
+      join(fallback, other.fallback, other.overflow);
     },
     advance(batch, identity) {
       const groups = groupsOf(batch);
@@ -122,6 +128,13 @@ function eachTie(
   eachRow(batch.rows, groups, (row, index, which) => {
     if (which === 'primary' ? primary(index) : fallback(index)) ties.visit(row, ties[which]);
   });
+}
+
+function join(group: Group, ids: readonly string[], overflow: boolean | undefined): void {
+  for (const id of ids) if (!group.overflow) remember(group, id);
+  if (overflow !== true) return;
+  group.overflow = true;
+  group.ids.clear();
 }
 
 function remember(group: Group, id: string): void {

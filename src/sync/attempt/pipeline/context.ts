@@ -3,6 +3,7 @@ import type {
   DestinationSession,
   DestinationTable,
   Durable,
+  OpenTable,
   SourceSession,
 } from '../../../connectors/kit/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
@@ -13,6 +14,7 @@ import type { SyncWork } from '../work.ts';
 import { describeState } from './checkpoint.ts';
 import type { SyncCheckpoint } from './checkpoint.ts';
 import { createLimit } from './limit.ts';
+import type { Course, Load } from './load.ts';
 import type { Meter } from './meter.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Sampler } from './sampling.ts';
@@ -34,8 +36,20 @@ export interface RunTools {
   readonly quarantine: Quarantine;
   /** Bounds the readers of all streams together. */
   readonly reading: ReturnType<typeof createLimit>;
+  /** There when other tasks of the run may help to read. */
+  readonly sharing?: Sharing;
   /** Logs and counts: the run ends `warned`. */
   warn(message: string): void;
+}
+
+/** Lets other tasks of the run read chunks of a load, which this process commits. */
+export interface Sharing {
+  /** The size of chunks to plan with. */
+  readonly chunkBytes: number;
+  /** The size to plan anew with for a load of so many of them; undefined when their size is right. */
+  smallerChunks(count: number): number | undefined;
+  /** Reads and commits every chunk that is to do, alone where sharing is not worth it or the source cannot. */
+  load(work: StreamWork, load: Load, course: Course): Promise<void>;
 }
 
 /** One stream of the run with its table open. */
@@ -48,6 +62,21 @@ export interface StreamWork {
   /** There when values must become of the types that the table has. */
   readonly fit?: Fit;
   readonly progress: { -readonly [Key in keyof StreamProgress]: StreamProgress[Key] };
+}
+
+/** How the destination opens the table of a stream. */
+export function describeTable(
+  { project, jobId, run }: Pick<SyncWork, 'project' | 'jobId' | 'run'>,
+  stream: ResolvedStream,
+): OpenTable {
+  return {
+    name: stream.table,
+    columns: stream.tableColumns,
+    checkpointKey: `${project}/${jobId}/${stream.id}`,
+    run,
+    identifier: stream.appendMode ? undefined : '_olake_id',
+    partition: stream.partition,
+  };
 }
 
 type Details = Omit<SyncCheckpoint, keyof Checkpoint>;

@@ -4,7 +4,7 @@ import type { BoundaryTracker } from './boundary.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { StreamWork } from './context.ts';
 import { followCursor } from './follow.ts';
-import { beginLoad, CHUNK_BYTES, continuable, isStillTrue, loadChunks } from './load.ts';
+import { beginLoad, continuable, isStillTrue, loadChunks, planLoad } from './load.ts';
 import type { TableTotals } from './reconcile.ts';
 import { countEarlier } from './refresh.ts';
 
@@ -19,7 +19,7 @@ export async function syncIncrementally(work: StreamWork): Promise<TableTotals> 
 
 async function loadFirst(work: StreamWork): Promise<TableTotals> {
   const { tools, stream, ledger } = work;
-  const plan = await tools.source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal: tools.signal });
+  const plan = await planLoad(work);
   work.progress.estimatedRows = plan.estimatedRows;
   const last = ledger.last;
   const going = await continueLoad(work, plan);

@@ -5,7 +5,8 @@ import type { Decorated } from '../decorate/index.ts';
 import type { BoundaryTracker } from './boundary.ts';
 import { shapeOf } from './checkpoint.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
-import type { StreamWork } from './context.ts';
+import type { RunTools, StreamWork } from './context.ts';
+import type { Quarantine } from './quarantine.ts';
 import { allOrFirstCause } from './limit.ts';
 
 /** A stream's chunk is about this big in the source. */
@@ -53,43 +54,55 @@ export interface Load {
   details(): Partial<SyncCheckpoint>;
 }
 
+/**
+ * Plans a load of the stream. Where other tasks may help to read it, parts are smaller: so many that all of them end at
+ * about the same time, whatever each of them takes.
+ */
+export async function planLoad(work: Pick<StreamWork, 'tools' | 'stream'>): Promise<LoadPlan> {
+  const { source, signal, sharing } = work.tools;
+  const plan = (targetBytes: number): Promise<LoadPlan> =>
+    source.planLoad(work.stream.selection, { targetBytes, signal });
+  const usual = await plan(sharing?.chunkBytes ?? CHUNK_BYTES);
+  const smaller = sharing?.smallerChunks(usual.chunks.length);
+  return smaller === undefined ? usual : plan(smaller);
+}
+
+/** The chunks of a load on their way into the table. */
+export interface Course {
+  /** How far the load is: what the newest checkpoint says. */
+  readonly now: LoadProgress;
+  /** Reads a chunk into files of its own and commits them. */
+  read(chunk: Chunk, signal: AbortSignal): Promise<void>;
+  /** Commits the files of a chunk, of whose rows `refused` are in quarantine. */
+  finish(chunk: Chunk, unit: CommitUnit, refused: number): Promise<void>;
+}
+
 /** Reads every chunk still to do, each into files of its own and one commit. Answers the load as it ended. */
 export async function loadChunks(work: StreamWork, load: Load): Promise<LoadProgress> {
+  const { tools } = work;
+  const course = beginCourse(work, load);
+  if (tools.sharing) {
+    await tools.sharing.load(work, load, course);
+    return course.now;
+  }
+  const stop = new AbortController();
+  const signal = AbortSignal.any([tools.signal, stop.signal]);
+  const works = load.start.todo.map((chunk) => () => tools.reading(() => course.read(chunk, signal)));
+  await allOrFirstCause(works, (cause) => stop.abort(cause));
+  return course.now;
+}
+
+function beginCourse(work: StreamWork, load: Load): Course {
   const { tools, progress } = work;
   let now = load.start;
   progress.chunks_total = now.total;
   progress.chunks_done = now.total - now.todo.length;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([tools.signal, stop.signal]);
   const chunkDone = (chunk: Chunk, rows: number, refused: number): LoadProgress => ({
     ...now,
     todo: now.todo.filter((other) => other !== chunk),
     rows: now.rows + rows,
     quarantined: now.quarantined + refused,
   });
-  const works = now.todo.map(
-    (chunk) => () =>
-      tools.reading(async () => {
-        signal.throwIfAborted();
-        const before = progress.quarantined;
-        const unit = work.table.beginUnit();
-        try {
-          await readChunk(work, { chunk, unit, signal, load });
-          tools.io.world.reach('sync.chunk-read');
-          const refused = progress.quarantined - before;
-          const { rows } = unit;
-          if (rows > 0) await commitChunk(() => chunkDone(chunk, rows, refused), unit);
-          else await unit.abort();
-          now = chunkDone(chunk, rows, refused);
-          progress.chunks_done++;
-          const place = `chunk ${progress.chunks_done} of ${progress.chunks_total}`;
-          tools.io.log({ level: 'info', message: `${work.stream.id}: ${place} done, ${rows} rows` });
-        } catch (error) {
-          await unit.abort();
-          throw error;
-        }
-      }),
-  );
   async function commitChunk(next: () => LoadProgress, unit: CommitUnit): Promise<void> {
     const durable = await work.ledger.commit(
       () => ({ ...load.details(), load: next() }),
@@ -98,18 +111,50 @@ export async function loadChunks(work: StreamWork, load: Load): Promise<LoadProg
     progress.inserted += durable.rows;
     tools.meter.committed(durable.rows);
   }
-  await allOrFirstCause(works, (cause) => stop.abort(cause));
-  return now;
+  async function finish(chunk: Chunk, unit: CommitUnit, refused: number): Promise<void> {
+    const { rows } = unit;
+    if (rows > 0) await commitChunk(() => chunkDone(chunk, rows, refused), unit);
+    else await unit.abort();
+    now = chunkDone(chunk, rows, refused);
+    progress.chunks_done++;
+    const place = `chunk ${progress.chunks_done} of ${progress.chunks_total}`;
+    tools.io.log({ level: 'info', message: `${work.stream.id}: ${place} done, ${rows} rows` });
+  }
+  return {
+    get now() {
+      return now;
+    },
+    finish,
+    async read(chunk, signal) {
+      signal.throwIfAborted();
+      const unit = work.table.beginUnit();
+      try {
+        const { refused } = await readChunk(work, { chunk, unit, signal, load });
+        tools.io.world.reach('sync.chunk-read');
+        await finish(chunk, unit, refused);
+      } catch (error) {
+        await unit.abort();
+        throw error;
+      }
+    },
+  };
 }
 
-interface ReadWork {
+/** What reading rows into a unit needs of a stream's work. */
+export type ReadingWork = Pick<StreamWork, 'stream' | 'sampler' | 'fit' | 'progress'> & {
+  readonly tools: Pick<RunTools, 'io' | 'signal' | 'source' | 'meter' | 'quarantine'>;
+};
+
+export interface ReadChunkWork {
   readonly chunk: Chunk;
-  readonly unit: CommitUnit;
+  readonly unit: Pick<CommitUnit, 'write'>;
   readonly signal: AbortSignal;
-  readonly load: Load;
+  readonly load: Pick<Load, 'upTo' | 'boundary'>;
 }
 
-async function readChunk(work: StreamWork, { chunk, unit, signal, load }: ReadWork): Promise<void> {
+/** Reads a chunk's rows into the unit; answers how many were refused. */
+export async function readChunk(reading: ReadingWork, { chunk, unit, signal, load }: ReadChunkWork) {
+  const { work, refused } = countRefused(reading);
   const { tools, stream } = work;
   const decorator = createDecorator(stream, { operation: 'r', world: tools.io.world });
   tools.meter.readerStarted();
@@ -125,9 +170,27 @@ async function readChunk(work: StreamWork, { chunk, unit, signal, load }: ReadWo
       },
       refuse: (row) => refuse(work, row),
     });
+    return { refused: refused() };
   } finally {
     tools.meter.readerEnded();
   }
+}
+
+/** The same work, which also counts the rows refused from now on: other chunks are read at the same time. */
+function countRefused(reading: ReadingWork): { work: ReadingWork; refused: () => number } {
+  const { quarantine } = reading.tools;
+  let count = 0;
+  const counted: Quarantine = {
+    add: quarantine.add,
+    get count() {
+      return quarantine.count;
+    },
+    refuse(stream, row) {
+      quarantine.refuse(stream, row);
+      count++;
+    },
+  };
+  return { work: { ...reading, tools: { ...reading.tools, quarantine: counted } }, refused: () => count };
 }
 
 /** `marks` tells which rows of the source's batch are left (1), where some are not. */
@@ -137,8 +200,8 @@ export interface BatchDecorator {
 
 /** Fits the batch to the table, decorates and writes it, and samples it. */
 export async function writeBatch(
-  work: StreamWork,
-  unit: CommitUnit,
+  work: ReadingWork,
+  unit: Pick<CommitUnit, 'write'>,
   { batch: source, decorator }: { batch: ColumnBatch; decorator: BatchDecorator },
 ): Promise<void> {
   work.tools.signal.throwIfAborted();
@@ -152,7 +215,7 @@ export async function writeBatch(
   work.progress.rows += batch.rows;
 }
 
-export function refuse(work: StreamWork, row: { column: string; reason: string; key: string }): void {
+export function refuse(work: ReadingWork, row: { column: string; reason: string; key: string }): void {
   work.tools.quarantine.refuse(work.stream.id, row);
   work.progress.quarantined++;
 }

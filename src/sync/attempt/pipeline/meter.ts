@@ -9,10 +9,14 @@ type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 export interface Meter {
   stream(id: string): Writable<StreamProgress>;
   read(batch: ColumnBatch): void;
+  /** Bytes that another process has read and handed over. */
+  handedOver(bytes: number): void;
   committed(rows: number): void;
   /** Waiting for changes is progress, too. */
   alive(): void;
   reconciled(id: string, result: Reconciliation): void;
+  /** Replaces what other processes have read for a load of the stream, and have not handed over yet. */
+  elsewhere(stream: string, reading: readonly Elsewhere[]): void;
   readerStarted(): void;
   readerEnded(): void;
   snapshot(): SyncProgress;
@@ -31,6 +35,15 @@ const NOTHING: StreamProgress = {
   estimatedRows: 0,
 };
 
+/** A chunk in another process. */
+export interface Elsewhere {
+  readonly isBeingRead: boolean;
+  readonly rows: number;
+  readonly bytesRead: number;
+  readonly memoryBytes: number;
+  readonly cpuPercent: number;
+}
+
 export function createMeter(world: World): Meter {
   const begin = world.elapsed();
   // Without a prototype: a stream may be called `__proto__`.
@@ -40,8 +53,8 @@ export function createMeter(world: World): Meter {
   let bytesRead = 0;
   let readers = 0;
   let pulse = 0;
-  let cpuBefore = process.cpuUsage();
-  let cpuAt = begin;
+  const others = new Map<string, readonly Elsewhere[]>();
+  const cpuPercent = createCpuMeter(world);
   return {
     stream(id) {
       streams[id] ??= { ...NOTHING };
@@ -49,6 +62,10 @@ export function createMeter(world: World): Meter {
     },
     read(batch) {
       bytesRead += bytesOf(batch);
+      pulse++;
+    },
+    handedOver(bytes) {
+      bytesRead += bytes;
       pulse++;
     },
     committed(rows) {
@@ -60,30 +77,68 @@ export function createMeter(world: World): Meter {
       reconciliation[id] = result;
       pulse++;
     },
+    elsewhere(stream, reading) {
+      const before = sum(others.get(stream) ?? [], 'bytesRead');
+      if (sum(reading, 'bytesRead') !== before) pulse++;
+      others.set(stream, reading);
+    },
     readerStarted: () => void readers++,
     readerEnded: () => void readers--,
     snapshot() {
       const now = world.elapsed();
-      const cpu = process.cpuUsage(cpuBefore);
-      const cpuPercent = now === cpuAt ? 0 : (cpu.user + cpu.system) / 10 / (now - cpuAt);
-      cpuBefore = process.cpuUsage();
-      cpuAt = now;
-      return {
+      const here: SyncProgress = {
         records,
         bytesRead,
         writerThreads: readers,
         secondsElapsed: (now - begin) / 1000,
         memoryBytes: process.memoryUsage.rss(),
-        cpuPercent: Math.round(cpuPercent),
+        cpuPercent: Math.round(cpuPercent()),
         streams: structuredClone(streams),
         reconciliation: { ...reconciliation },
       };
+      return withOthers(here, others);
     },
     get pulse() {
       return pulse;
     },
   };
 }
+
+/** Processor time of this process since the last call, as a percentage of one processor. */
+function createCpuMeter(world: World): () => number {
+  let before = process.cpuUsage();
+  let at = world.elapsed();
+  return () => {
+    const now = world.elapsed();
+    const cpu = process.cpuUsage(before);
+    const percent = now === at ? 0 : (cpu.user + cpu.system) / 10 / (now - at);
+    before = process.cpuUsage();
+    at = now;
+    return percent;
+  };
+}
+
+/** What this process says, and what is under way in others. */
+function withOthers(here: SyncProgress, others: ReadonlyMap<string, readonly Elsewhere[]>): SyncProgress {
+  const chunks = [...others.values()].flat();
+  const active = chunks.filter((chunk) => chunk.isBeingRead);
+  const streams = { ...here.streams };
+  for (const [id, reading] of others) {
+    const stream = streams[id];
+    if (stream) streams[id] = { ...stream, rows: stream.rows + sum(reading, 'rows') };
+  }
+  return {
+    ...here,
+    bytesRead: here.bytesRead + sum(chunks, 'bytesRead'),
+    writerThreads: here.writerThreads + active.length,
+    memoryBytes: here.memoryBytes + sum(active, 'memoryBytes'),
+    cpuPercent: Math.round(here.cpuPercent + sum(active, 'cpuPercent')),
+    streams,
+  };
+}
+
+const sum = (chunks: readonly Elsewhere[], what: Exclude<keyof Elsewhere, 'isBeingRead'>): number =>
+  chunks.reduce((total, chunk) => total + chunk[what], 0);
 
 function bytesOf(batch: ColumnBatch): number {
   let bytes = 0;

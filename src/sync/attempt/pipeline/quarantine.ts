@@ -8,6 +8,8 @@ import type { AdvancedSettings } from '../../types.ts';
 export interface Quarantine {
   /** Keeps the refused row with its reason, or throws `value_refused` when the run must not go on. */
   refuse(stream: string, row: RefusedRow): void;
+  /** Counts rows that another process refused and kept; throws when there are too many now. */
+  add(stream: string, rows: number): void;
   readonly count: number;
 }
 
@@ -20,18 +22,22 @@ export function createQuarantine(
 ): Quarantine {
   const limit = settings.max_quarantine ?? DEFAULT_LIMIT;
   let count = 0;
+  const tooMany = (last: string): Failure =>
+    new Failure('value_refused', `more than ${limit} rows were refused; the last: ${last}`, {
+      advice: 'Correct the rows in the source, or raise max_quarantine.',
+    });
   return {
     get count() {
       return count;
     },
+    add(stream, rows) {
+      count += rows;
+      if (count > limit) throw tooMany(`in stream ${stream}`);
+    },
     refuse(stream, { column, reason, key }) {
       const sentence = `stream ${stream}, column ${column}, row ${key}: ${reason}`;
       if (settings.error_policy !== 'quarantine') throw new Failure('value_refused', sentence);
-      if (count >= limit) {
-        throw new Failure('value_refused', `more than ${limit} rows were refused; the last: ${sentence}`, {
-          advice: 'Correct the rows in the source, or raise max_quarantine.',
-        });
-      }
+      if (count >= limit) throw tooMany(sentence);
       count++;
       mkdirSync(options.folder, { recursive: true });
       const line = { time: options.world.now().toISOString(), stream, column, key, reason };

@@ -1,5 +1,5 @@
 import type { Durable, LoadPlan } from '../../../connectors/kit/index.ts';
-import { beginLoad, CHUNK_BYTES, continuable, isStillTrue, loadChunks } from './load.ts';
+import { beginLoad, continuable, isStillTrue, loadChunks, planLoad } from './load.ts';
 import type { LoadProgress } from './checkpoint.ts';
 import type { StreamWork } from './context.ts';
 import type { TableTotals } from './reconcile.ts';
@@ -11,7 +11,7 @@ import type { TableTotals } from './reconcile.ts';
 export async function refreshStream(work: StreamWork): Promise<TableTotals> {
   const { tools, stream, table, progress } = work;
   const { signal, source } = tools;
-  const plan = await source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal });
+  const plan = await planLoad(work);
   progress.estimatedRows = plan.estimatedRows;
   const earlier = continuable(work, work.ledger.last, plan);
   const start = earlier && (await isStillTrue(work, earlier)) ? earlier : undefined;

@@ -5,6 +5,7 @@ import type { ResolvedStream } from '../../catalog/index.ts';
 import { destinationContext, sourceContext } from '../context.ts';
 import type { ChildIo } from '../io.ts';
 import type { SyncResult, SyncWork } from '../work.ts';
+import { createSharing } from '../share/together.ts';
 import { createPace } from './changes/pace.ts';
 import { followLog } from './changes/follow-log.ts';
 import type { RunTools } from './context.ts';
@@ -60,6 +61,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
       meter,
       quarantine: createQuarantine(work.advanced, { folder: work.runFolder, world: io.world }),
       reading: createLimit(readersOf(work)),
+      ...(work.sharing && readersOf(work) > 1 ? { sharing: createSharing(readersOf(work), work.sharing) } : {}),
       warn,
     };
     await syncAll(tools, streams);
@@ -107,13 +109,13 @@ function readersOf({ advanced, source }: SyncWork): number {
 }
 
 /** Sends progress, and ends the attempt when nothing moves or memory runs out. Answers how to stop watching. */
-function watch({
+export function watch({
   work,
   io,
   meter,
   stop,
 }: {
-  work: SyncWork;
+  work: Pick<SyncWork, 'memoryMb'>;
   io: ChildIo;
   meter: Meter;
   stop: AbortController;
@@ -130,7 +132,7 @@ function watch({
       stop.abort(new Failure('timed_out', 'the sync made no progress for 30 minutes'));
     }
     const limit = work.memoryMb;
-    if (limit !== undefined && progress.memoryBytes > limit * 1024 * 1024) {
+    if (limit !== undefined && process.memoryUsage.rss() > limit * 1024 * 1024) {
       const advice = 'Raise memory_mb of the job or lower max_threads; the next attempt resumes.';
       stop.abort(new Failure('worker_lost', `the sync needs more memory than its ${limit} MB`, { advice }));
     }

@@ -17,6 +17,10 @@ export interface Sampler {
   take(source: ColumnBatch, table: ColumnBatch): Picked | undefined;
   /** Keeps the picked rows once the writer has said where the batch went. */
   keep(picked: Picked | undefined, place: BatchPlace): void;
+  /** Counts so many batches that were written elsewhere, of which these rows were picked there. */
+  absorb(samples: readonly Sample[], batches: number): void;
+  /** How many batches were seen. */
+  readonly batches: number;
   /** For rows whose files were dropped. */
   forget(): void;
   /** At most `size` rows. */
@@ -42,14 +46,25 @@ export function createSampler(selection: StreamSelection, options: { size: numbe
   const keyAt = selection.primaryKey.map((name) => selection.columns.findIndex((column) => column.name === name));
   const below = (limit: number): number => Math.floor((world.random(6).readUIntBE(0, 6) / 2 ** 48) * limit);
   let seen = 0;
+  const nextSlot = (): number => {
+    const slot = seen < BATCHES ? seen : below(seen + 1);
+    seen++;
+    return slot;
+  };
   return {
+    get batches() {
+      return seen;
+    },
+    absorb(samples, batches) {
+      const slots = Array.from({ length: batches }, nextSlot).filter((slot) => slot < BATCHES);
+      if (slots.length > 0 && samples.length > 0) kept[slots[0]!] = [...samples];
+    },
     get samples() {
       const quota = Math.ceil(size / Math.max(1, kept.length));
       return kept.flatMap((samples) => samples.slice(0, quota)).slice(0, size);
     },
     take(source, table) {
-      const slot = seen < BATCHES ? seen : below(seen + 1);
-      seen++;
+      const slot = nextSlot();
       if (slot >= BATCHES) return undefined;
       const rows = pickRows(source.rows, size, below).map((row) => ({
         row,

@@ -3,7 +3,7 @@ import { streamStateOf } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import { createFit, fitStream } from '../fit/index.ts';
 import { knownSeq } from './checkpoint.ts';
-import { createLedger } from './context.ts';
+import { createLedger, describeTable } from './context.ts';
 import type { RunTools, StreamWork } from './context.ts';
 import { syncIncrementally } from './incremental.ts';
 import { reconcile } from './reconcile.ts';
@@ -28,14 +28,7 @@ export function syncStream(tools: RunTools, stream: ResolvedStream): Promise<voi
 /** Opens the stream's table and brings it and the state row together; the caller closes the table. */
 export async function openStream(tools: RunTools, wanted: ResolvedStream): Promise<StreamWork> {
   const stream = fitStream(wanted, await tools.destination.describeTable(wanted.table), tools.warn);
-  const table = await tools.destination.openTable({
-    name: stream.table,
-    columns: stream.tableColumns,
-    checkpointKey: `${tools.work.project}/${tools.work.jobId}/${stream.id}`,
-    run: tools.work.run,
-    identifier: stream.appendMode ? undefined : '_olake_id',
-    partition: stream.partition,
-  });
+  const table = await tools.destination.openTable(describeTable(tools.work, stream));
   const work: StreamWork = {
     tools,
     stream,

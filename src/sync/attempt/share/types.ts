@@ -11,8 +11,15 @@ export interface SharedSpec {
   readonly ticket: unknown;
   /** Of the committer's source session: every chunk is read as the source was then. */
   readonly moment: string;
-  readonly chunks: number;
   readonly upTo?: CursorBound;
+}
+
+/** When the loads of a run are shared. */
+export interface SharingSettings {
+  /** Chunks of a load are so large where that makes two or more, and smaller when it is shared. */
+  readonly chunkBytes: number;
+  /** A load that has gone on for so long is shared. */
+  readonly afterMs: number;
 }
 
 /** What a reader hands over with a chunk. */
@@ -88,3 +95,7 @@ export type ShareQuestion =
   | { readonly ask: 'share.done'; readonly load: string; readonly number: number }
   /** [null] */
   | { readonly ask: 'share.end'; readonly load: string };
+
+export function isShareQuestion(question: { readonly ask: string }): question is ShareQuestion {
+  return question.ask.startsWith('share.');
+}

@@ -3,7 +3,7 @@ import { Failure } from '../../../../errors.ts';
 import type { LoadProgress, LogPlace } from '../checkpoint.ts';
 import type { StreamWork } from '../context.ts';
 import { chooseEffect, finishLoad } from '../incremental.ts';
-import { beginLoad, CHUNK_BYTES, continuable, isStillTrue, loadChunks } from '../load.ts';
+import { beginLoad, continuable, isStillTrue, loadChunks, planLoad } from '../load.ts';
 import { reconcile } from '../reconcile.ts';
 import { countEarlier } from '../refresh.ts';
 
@@ -21,7 +21,7 @@ async function loadAt(work: StreamWork, log: ChangeLog): Promise<LogPlace> {
   const { tools, stream, table, progress } = work;
   const { signal, source } = tools;
   const mark = await log.mark({ signal });
-  const plan = await source.planLoad(stream.selection, { targetBytes: CHUNK_BYTES, signal });
+  const plan = await planLoad(work);
   progress.estimatedRows = plan.estimatedRows;
   const earlier = work.ledger.last?.mode === stream.mode ? continuable(work, work.ledger.last, plan) : undefined;
   const going = earlier && (await continueLoad(work, log, earlier));
