@@ -24,6 +24,8 @@ export interface EncodedChunk {
   readonly dataOffset: number;
   readonly dataPages: number;
   readonly statistics: ChunkStatistics;
+  /** Compressed bytes per byte of the last data page. */
+  readonly density: number;
 }
 
 /** Chunks below this size are left uncompressed: the call costs more than it saves. */
@@ -34,6 +36,8 @@ export interface ChunkOptions {
   readonly codec: ParquetCodec;
   /** False skips the attempt, for columns whose last chunks did not profit. */
   readonly tryDictionary: boolean;
+  /** The density of the column's chunk before; 1 when there was none. */
+  readonly density: number;
 }
 
 /** Encodes and compresses one vector. Synchronous, as it works in shared scratch space; the pieces are the caller's. */
@@ -45,9 +49,11 @@ export function encodeChunk(file: FileColumn, vector: ColumnVector, options: Chu
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   let rawBytes = 0;
+  let { density } = options;
 
   function emit(page: PageKind, raw: Uint8Array): void {
-    const compressed = compressPage(codec, raw);
+    const compressed = compressPage(codec, raw, raw.length * density * 1.1);
+    if (page.kind === 'data' && raw.length > 0) density = compressed.length / raw.length;
     const header = encodePageHeader(page, raw.length, compressed.length);
     pieces.push(header, compressed);
     bytes += header.length + compressed.length;
@@ -62,7 +68,17 @@ export function encodeChunk(file: FileColumn, vector: ColumnVector, options: Chu
   }
   const dictionaryOffset = dictionary === undefined ? undefined : 0;
   const dataPages = pages.length;
-  return { pieces, bytes, rawBytes, codec: codecNumbers[codec], dictionaryOffset, dataOffset, dataPages, statistics };
+  return {
+    pieces,
+    bytes,
+    rawBytes,
+    codec: codecNumbers[codec],
+    dictionaryOffset,
+    dataOffset,
+    dataPages,
+    statistics,
+    density,
+  };
 }
 
 /** A constant vector is a dictionary of its one value, whatever the type; booleans are bits in any case. */

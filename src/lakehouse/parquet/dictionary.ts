@@ -44,6 +44,9 @@ export function buildDictionary(vector: ColumnVector): Dictionary | undefined {
   return lanes === 1 ? dictionaryOf32(words, count) : dictionaryOf64(words, count);
 }
 
+/** Values of the entries, as words: compared here, close together, instead of where they first appeared. */
+const entryWords = new Int32Array(2 * MAXIMUM_ENTRIES);
+
 /** Re-enters the known entries after the table of slots has doubled. */
 function refill(mask: number, size: number): void {
   slots.fill(0, 0, mask + 1);
@@ -65,7 +68,7 @@ function dictionaryOf32(words: Int32Array, count: number): Dictionary | undefine
     hash ^= hash >>> 15;
     let slot = hash & mask;
     let entry = slots[slot]!;
-    while (entry !== 0 && words[firsts[entry - 1]!] !== word) {
+    while (entry !== 0 && entryWords[entry - 1] !== word) {
       slot = (slot + 1) & mask;
       entry = slots[slot]!;
     }
@@ -73,14 +76,13 @@ function dictionaryOf32(words: Int32Array, count: number): Dictionary | undefine
       if (size >= MAXIMUM_ENTRIES || (i > TRIAL_FIXED && size > i >> 1)) return undefined;
       firsts[size] = i;
       hashes[size] = hash;
+      entryWords[size] = word;
       entry = slots[slot] = ++size;
       if (size > mask >> 1) refill((mask = mask * 2 + 1), size);
     }
     places[i] = entry - 1;
   }
-  const entries = new Int32Array(size);
-  for (let entry = 0; entry < size; entry++) entries[entry] = words[firsts[entry]!]!;
-  return { size, codes, firsts, plain: new Uint8Array(entries.buffer) };
+  return { size, codes, firsts, plain: new Uint8Array(entryWords.slice(0, size).buffer) };
 }
 
 function dictionaryOf64(words: Int32Array, count: number): Dictionary | undefined {
@@ -95,9 +97,7 @@ function dictionaryOf64(words: Int32Array, count: number): Dictionary | undefine
     hash ^= hash >>> 15;
     let slot = hash & mask;
     let entry = slots[slot]!;
-    while (entry !== 0) {
-      const known = 2 * firsts[entry - 1]!;
-      if (words[known] === low && words[known + 1] === high) break;
+    while (entry !== 0 && (entryWords[2 * entry - 2] !== low || entryWords[2 * entry - 1] !== high)) {
       slot = (slot + 1) & mask;
       entry = slots[slot]!;
     }
@@ -105,17 +105,14 @@ function dictionaryOf64(words: Int32Array, count: number): Dictionary | undefine
       if (size >= MAXIMUM_ENTRIES || (i > TRIAL_FIXED && size > i >> 1)) return undefined;
       firsts[size] = i;
       hashes[size] = hash;
+      entryWords[2 * size] = low;
+      entryWords[2 * size + 1] = high;
       entry = slots[slot] = ++size;
       if (size > mask >> 1) refill((mask = mask * 2 + 1), size);
     }
     places[i] = entry - 1;
   }
-  const entries = new Int32Array(size * 2);
-  for (let entry = 0; entry < size; entry++) {
-    entries[2 * entry] = words[2 * firsts[entry]!]!;
-    entries[2 * entry + 1] = words[2 * firsts[entry]! + 1]!;
-  }
-  return { size, codes, firsts, plain: new Uint8Array(entries.buffer) };
+  return { size, codes, firsts, plain: new Uint8Array(entryWords.slice(0, 2 * size).buffer) };
 }
 
 function dictionaryOfStrings(strings: Strings, count: number): Dictionary | undefined {

@@ -99,9 +99,11 @@ const SKIPPED_TRIALS = 7;
 
 function createColumnEncoder(file: FileColumn, codec: ParquetCodec): ColumnEncoder {
   let skips = 0;
+  let density = 1;
   return (vector, rows) => {
     const tried = skips === 0;
-    const chunk = encodeChunk(file, vector, { rows, codec, tryDictionary: tried });
+    const chunk = encodeChunk(file, vector, { rows, codec, tryDictionary: tried, density });
+    density = chunk.density;
     if (chunk.dictionaryOffset !== undefined) skips = 0;
     else skips = tried ? SKIPPED_TRIALS : skips - 1;
     return chunk;
