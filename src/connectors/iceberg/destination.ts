@@ -15,6 +15,7 @@ import {
   folderWord,
   joinIcebergTable,
   openIcebergTable,
+  scanLiveRows,
   isS3Path,
   probeStorage,
 } from '../../lakehouse/index.ts';
@@ -67,6 +68,13 @@ export const connector: DestinationConnector = {
       async describeTable(name) {
         const table = await lake.catalog.load(name);
         return table && describeColumns(table.metadata);
+      },
+      async scanTable(name, { columns, sink, signal }) {
+        const table = await lake.catalog.load(name);
+        if (!table) return false;
+        allowLocation(lake.context, table.metadata.location);
+        await scanLiveRows({ storage: lake.storage, signal }, table.metadata, { columns, sink });
+        return true;
       },
       openTable: (table) => openTable(lake, table),
       joinTable: async (table, ticket) => joinTable(lake, table, ticket as IcebergTicket),
@@ -158,7 +166,7 @@ function bindUnit(lake: Lake, unit: IcebergUnit): CommitUnit {
     get rows() {
       return unit.rows;
     },
-    write: async (batch) => toPlace(await unit.write(batch)),
+    write: async (batch, hints) => toPlace(await unit.write(batch, hints)),
     commit(effect, checkpoint) {
       const appends = effect === 'upsert' && lake.config.appendsOnly;
       return unit.commit(appends ? 'append' : effect, checkpoint);

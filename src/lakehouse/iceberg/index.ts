@@ -15,6 +15,7 @@ export { icebergStoppingPoints } from './points.ts';
 export type { IcebergStoppingPoint } from './points.ts';
 export { referencedFiles } from './recovery.ts';
 export { readRowsAt } from './rows.ts';
+export { scanLiveRows } from './scan.ts';
 export { readEntries, readManifests } from './manifest-files.ts';
 export type {
   CommitEffect,
