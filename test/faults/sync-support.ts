@@ -5,14 +5,15 @@ import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { icebergRead } from 'icebird';
 import { withLocalFiles } from '../support/local-files.ts';
-import type { DiscoveredStream, LogLine } from '../../src/connectors/kit/index.ts';
+import type { DiscoveredStream, LogLine, MaintenancePolicy, SyncMode } from '../../src/connectors/kit/index.ts';
 import type { Failure } from '../../src/errors.ts';
 import type { CatalogEntry, CatalogPort, TableName } from '../../src/lakehouse/index.ts';
 import { runInChild } from '../../src/sync/attempt/host.ts';
 import type { AttemptHost } from '../../src/sync/attempt/host.ts';
 import { answerFromCatalog } from '../../src/sync/attempt/io.ts';
-import type { SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
-import { buildCatalog, parseState, withChange, writeState } from '../../src/sync/catalog/index.ts';
+import type { StreamVerdict, VerifyResult } from '../../src/sync/attempt/verify.ts';
+import type { OpenConnection, SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
+import { buildCatalog, parseState, tableOf, withChange, writeState } from '../../src/sync/catalog/index.ts';
 import type { AdvancedSettings, Catalog } from '../../src/sync/types.ts';
 import type { TestSource } from '../support/source.ts';
 
@@ -42,6 +43,10 @@ export interface LakeJob {
   attempt(options?: AttemptOptions): Promise<Outcome>;
   /** All rows of the stream's table, by a reader that shares no code with ours. */
   read(table?: string): Promise<Row[]>;
+  /** Compares the tables with the source whole, as `penstock.verify` does. */
+  verify(): Promise<readonly StreamVerdict[]>;
+  /** Looks after the table, as `penstock.maintain` does. */
+  maintain(policy: MaintenancePolicy): Promise<unknown>;
   /** Parquet files that a reader would see below the table's folder. */
   visibleFiles(table?: string): Promise<string[]>;
   stagedFiles(): Promise<string[]>;
@@ -53,25 +58,33 @@ export interface LakeJob {
 
 export interface JobOptions {
   readonly destination: Destination;
-  readonly mode: 'full_refresh' | 'incremental';
+  readonly mode: SyncMode;
   readonly cursor?: string;
   readonly streams?: readonly string[];
   readonly selection?: Record<string, unknown>;
+  /** The source as a job reaches it; as a PostgreSQL server without a change log when absent. */
+  readonly connection?: OpenConnection;
+  /** Keys of the destination's writer besides its place. */
+  readonly writer?: Record<string, unknown>;
 }
 
-export async function discoverStreams(source: TestSource): Promise<readonly DiscoveredStream[]> {
+export async function discoverStreams(
+  source: Pick<TestSource, 'config'>,
+  connection: OpenConnection = { type: 'postgres', config: source.config },
+): Promise<readonly DiscoveredStream[]> {
   const work: Work = {
     kind: 'discover',
     folders: rules(tmpdir()),
-    source: { type: 'postgres', config: source.config },
+    source: connection,
     threads: 1,
   };
   return runInChild(work, quietHost());
 }
 
-export async function createJob(source: TestSource, options: JobOptions): Promise<LakeJob> {
+export async function createJob(source: Pick<TestSource, 'config'>, options: JobOptions): Promise<LakeJob> {
   const folder = await mkdtemp(join(tmpdir(), 'penstock-sync-'));
-  const found = (await discoverStreams(source)).filter(
+  const connection = options.connection ?? { type: 'postgres', config: source.config };
+  const found = (await discoverStreams(source, connection)).filter(
     ({ name }) => options.streams === undefined || options.streams.includes(name),
   );
   const catalog = choose(buildCatalog(found, { prefix: 'job', database: 'shop' }), options);
@@ -79,8 +92,8 @@ export async function createJob(source: TestSource, options: JobOptions): Promis
   const lake = join(folder, 'lake');
   const config =
     options.destination === 'parquet'
-      ? { type: 'PARQUET', writer: { local_path: lake } }
-      : { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: lake } };
+      ? { type: 'PARQUET', writer: { local_path: lake, ...options.writer } }
+      : { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: lake, ...options.writer } };
   let state = '{}';
   let runs = 0;
   const tableFolder = (table: string): string => join(lake, 'job_shop_public', table);
@@ -98,7 +111,7 @@ export async function createJob(source: TestSource, options: JobOptions): Promis
       run: ask.run ?? `run-${++runs}`,
       catalog,
       advanced: { max_threads: 1, ...ask.advanced },
-      source: { type: 'postgres', config: source.config },
+      source: connection,
       destination: { type: options.destination, config },
       state,
       runFolder: join(folder, 'run'),
@@ -125,9 +138,23 @@ export async function createJob(source: TestSource, options: JobOptions): Promis
     }
   }
 
+  const surroundings = { folders: rules(folder), destination: { type: options.destination, config } };
+  const plainHost: AttemptHost = {
+    ...quietHost(),
+    answer: async (question) => answerFromCatalog(tables, question) ?? null,
+  };
+
   return {
     folder,
     attempt,
+    async verify() {
+      const work: Work = { kind: 'verify', ...surroundings, catalog, source: connection };
+      return (await runInChild<VerifyResult>(work, plainHost)).streams;
+    },
+    maintain(policy) {
+      const names = catalog.streams.map(tableOf);
+      return runInChild({ kind: 'maintain', ...surroundings, tables: names, policy }, plainHost);
+    },
     get state() {
       return state;
     },
@@ -264,7 +291,7 @@ async function parquetFiles(folder: string): Promise<string[]> {
   );
 }
 
-async function readParquetFolder(folder: string): Promise<Row[]> {
+export async function readParquetFolder(folder: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (const path of await parquetFiles(folder)) {
     const bytes = await readFile(path);
@@ -274,7 +301,7 @@ async function readParquetFolder(folder: string): Promise<Row[]> {
   return rows;
 }
 
-async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]> {
+export async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]> {
   const entry = await tables.load(name);
   if (!entry) return [];
   const metadata = JSON.parse(await readFile(entry.metadataLocation.replace(/^file:\/\//, ''), 'utf8')) as {

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createFollowed, publish, startLogSource } from './changes-support.ts';
+import type { LogSource } from './changes-support.ts';
+import { createJob, lakeRows, newestRows, sourceRows } from './sync-support.ts';
+import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
+
+const DESTINATIONS: readonly Destination[] = ['parquet', 'iceberg'];
+
+let source: LogSource;
+
+before(async () => {
+  source = await startLogSource();
+  await createFollowed(source, 600);
+  await publish(source);
+});
+after(() => source.stop());
+
+let changes = 0;
+
+/** Inserts, updates, deletes, moves a key, and changes one row twice, in several transactions. */
+async function changeSource(): Promise<void> {
+  changes++;
+  const base = 10_000 + changes * 100;
+  await source.run(
+    `begin; insert into orders select ${base} + i, 'new', i, '2026-02-01Z' from generate_series(1, 20) as i;
+     update orders set name = 'changed ${changes}' where id between 11 and 15; commit`,
+  );
+  await source.run(`delete from orders where id = ${20 + changes}`);
+  await source.run(`update orders set id = ${base} where id = ${100 + changes}`);
+  await source.run(`update orders set amount = amount + 1 where id = 11`);
+  await source.run(`begin; insert into orders values (${base + 50}, 'gone', 1, now()); rollback`);
+}
+
+/** Rows that are not marked as deleted; of append-only tables the newest of each. */
+function liveRows(rows: Awaited<ReturnType<LakeJob['read']>>, destination: Destination): string[] {
+  const live = destination === 'parquet' ? newestByPlace(rows) : rows;
+  return lakeRows(live.filter((row) => row['_op_type'] !== 'd'));
+}
+
+/** Later places of the log win; loaded rows have none. */
+function newestByPlace(rows: Awaited<ReturnType<LakeJob['read']>>): ReturnType<typeof newestRows> {
+  const newest = new Map<string, (typeof rows)[number]>();
+  const rank = (row: (typeof rows)[number]): bigint => {
+    const [high = '0', low = '0'] = String(row['_cdc_lsn'] ?? '0/0').split('/');
+    return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+  };
+  for (const row of rows) {
+    const id = String(row['_olake_id']);
+    const other = newest.get(id);
+    if (!other || rank(row) >= rank(other)) newest.set(id, row);
+  }
+  return [...newest.values()];
+}
+
+async function assertEqual(job: LakeJob, { destination }: JobOptions, place: string): Promise<void> {
+  const rows = await job.read();
+  if (destination === 'iceberg') {
+    assert.equal(new Set(rows.map((row) => row['_olake_id'])).size, rows.length, `${place}: a row twice`);
+  } else {
+    const events = rows.map((row) =>
+      [row['_olake_id'], row['_cdc_lsn'], row['_op_type'], row['name'], row['amount']].join(),
+    );
+    assert.equal(new Set(events).size, events.length, `${place}: a change twice`);
+  }
+  assert.deepEqual(liveRows(rows, destination), await sourceRows(source), place);
+  assert.deepEqual(await job.stagedFiles(), [], `${place}: leftovers`);
+}
+
+function stops(points: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const point of points) counts.set(point, (counts.get(point) ?? 0) + 1);
+  return [...counts].flatMap(([name, count]) =>
+    count > 1 && name.startsWith('sync.') ? [name, `${name}:${count}`] : [name],
+  );
+}
+
+async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Promise<void>): Promise<void> {
+  const job = await createJob(source, options);
+  try {
+    await prepare(job);
+    const goBack = await job.save();
+    const putSlotBack = await source.saveSlot();
+    const { points, failure } = await job.attempt();
+    assert.equal(failure, undefined, failure?.message);
+    await assertEqual(job, options, 'dry run');
+    for (const stopAt of stops(points)) {
+      await goBack();
+      await putSlotBack();
+      const killed = await job.attempt({ run: 'run-killed', stopAt });
+      assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
+      const resumed = await job.attempt({ run: 'run-killed' });
+      assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
+      await assertEqual(job, options, stopAt);
+      const again = await job.attempt();
+      assert.equal(again.result?.progress.records, 0, `${stopAt}: changes came again`);
+    }
+  } finally {
+    await job.remove();
+  }
+}
+
+for (const destination of DESTINATIONS) {
+  describe(`a sync of cdc to ${destination} that is killed`, () => {
+    const options: JobOptions = {
+      destination,
+      mode: 'cdc',
+      selection: { append_mode: destination === 'parquet' },
+      get connection() {
+        return source.connection;
+      },
+    };
+
+    it('at any point of its first run, while rows change, ends equal to the source', async () => {
+      await killEverywhere(options, async () => changeSource());
+    });
+
+    it('at any point of a later run ends with each change once', async () => {
+      await killEverywhere(options, async (job) => {
+        assert.equal((await job.attempt()).failure, undefined);
+        await changeSource();
+      });
+    });
+  });
+}
