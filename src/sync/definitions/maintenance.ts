@@ -47,8 +47,13 @@ export function policyOf({ maintenance }: AdvancedSettings): MaintenancePolicy {
   };
 }
 
-/** When the tables of the job are looked after: at night, spread over jobs, unless it says otherwise; null = never. */
-export function maintenanceFrequency(jobId: number, { maintenance }: AdvancedSettings): string | null {
+/**
+ * When the tables of the job are looked after, unless it says otherwise: at night, spread over jobs; every hour where
+ * commits of a job that stays on make many small files. Null = never.
+ */
+export function maintenanceFrequency(jobId: number, settings: AdvancedSettings): string | null {
+  const { maintenance, continuous } = settings;
   if (maintenance === false) return null;
-  return maintenance?.frequency ?? `${(jobId * 7) % 60} ${(jobId * 5) % 6} * * *`;
+  const minute = (jobId * 7) % 60;
+  return maintenance?.frequency ?? (continuous ? `${minute} * * * *` : `${minute} ${(jobId * 5) % 6} * * *`);
 }
