@@ -25,9 +25,9 @@ export function crashTests(options: ConformanceOptions): void {
     assert.deepEqual(await bench.words(), wordsOf(visibleAfter(story.length)));
   });
 
-  for (const point of options.stoppingPoints) {
+  for (const point of options.crashPoints ?? options.stoppingPoints) {
     it(`a crash at ${point} loses nothing and doubles nothing`, async (t) => {
-      for (let occurrence = 1; occurrence <= OCCURRENCES; occurrence++) {
+      for (let occurrence = 1; occurrence <= (options.occurrences ?? OCCURRENCES); occurrence++) {
         const bench = await setUp(t, options);
         if (!(await crash(options, bench.folder, { at: `${point}:${occurrence}` }))) break;
         await recoverStory(bench, options);
@@ -36,7 +36,7 @@ export function crashTests(options: ConformanceOptions): void {
   }
 
   it('a second crash, while or after the first is recovered, changes nothing', async (t) => {
-    for (const point of options.stoppingPoints) {
+    for (const point of options.doubleCrashes ?? options.stoppingPoints) {
       const bench = await setUp(t, options);
       if (!(await crash(options, bench.folder, { at: `${point}:2` }))) continue;
       await crash(options, bench.folder, { at: `${point}:1` });
@@ -45,7 +45,7 @@ export function crashTests(options: ConformanceOptions): void {
   });
 
   it('a crash while a table is dropped leaves it whole or gone', async (t) => {
-    for (const point of options.stoppingPoints) {
+    for (const point of options.crashPoints ?? options.stoppingPoints) {
       const bench = await setUp(t, options);
       await tellStory(await bench.open());
       if (!(await crash(options, bench.folder, { at: `${point}:1`, task: 'drop' }))) continue;

@@ -19,6 +19,12 @@ export interface ConformanceOptions {
   readonly place: URL;
   /** Every stopping point that the destination declares. */
   readonly stoppingPoints: readonly string[];
+  /** Those of them to die at, when the others are tried by another suite of the same code; all when absent. */
+  readonly crashPoints?: readonly string[];
+  /** How many occurrences of each point are tried; 3 when absent. Fewer where the same code runs on another storage. */
+  readonly occurrences?: number;
+  /** The points after which a second crash is tried; all when absent. */
+  readonly doubleCrashes?: readonly string[];
   /** True when `upsert` makes older rows with the same identifier vanish; false for append-only destinations. */
   readonly upserts: boolean;
   /**
