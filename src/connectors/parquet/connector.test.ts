@@ -39,7 +39,12 @@ describe('the configuration of a Parquet destination', () => {
     await connector.check({ local_path: fresh() }, contextOf());
     const wrong: readonly (readonly [object, string])[] = [
       [{}, 'local_path'],
-      [{ s3_bucket: 'b', s3_region: 'r', s3_path: 'p' }, 's3_bucket'],
+      [{ s3_region: 'r', s3_path: 'p' }, 's3_bucket'],
+      [{ s3_bucket: 'lake', s3_path: 'p' }, 's3_region'],
+      [{ s3_bucket: 'a/b', s3_region: 'r' }, 's3_bucket'],
+      [{ s3_bucket: 'lake', s3_region: 'r', s3_path: 'a/../b' }, 's3_path'],
+      [{ s3_bucket: 'lake', s3_endpoint: 'http://169.254.169.254' }, 's3_endpoint'],
+      [{ s3_bucket: 'lake', s3_region: 'r', s3_access_key: 'k' }, 's3_secret_key'],
       [{ local_path: '/x', compression: 'lzo' }, 'compression'],
       [{ local_path: '/x', max_file_size_mb: 0 }, 'max_file_size_mb'],
       [{ local_path: '/x', decimals: 'text' }, 'decimals'],

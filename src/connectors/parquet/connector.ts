@@ -1,17 +1,23 @@
 import type { TableName } from '../../lakehouse/index.ts';
 import {
-  createLocalStorage,
+  createStorage,
   describeParquetTable,
   dropParquetTable,
-  probeLocalFolder,
+  isS3Path,
+  probeStorage,
   safeSegment,
 } from '../../lakehouse/index.ts';
-import type { DestinationConnector } from '../kit/index.ts';
+import type { DestinationConnector, DestinationContext } from '../kit/index.ts';
 import { readConfig } from './config.ts';
 import { parquetSpec } from './spec.ts';
 import { joinTable, openTable } from './table.ts';
 
-/** Plain Parquet files in folders, each table with a manifest that makes commits exactly-once. */
+/** The check of local folders; what lies in S3 is the keys' to allow. */
+function allowPlace({ allowPath }: DestinationContext, place: string): void {
+  if (!isS3Path(place)) allowPath(place);
+}
+
+/** Plain Parquet files in folders or buckets, each table with a manifest that makes commits exactly-once. */
 export const connector: DestinationConnector = {
   kind: 'destination',
   type: 'parquet',
@@ -21,22 +27,23 @@ export const connector: DestinationConnector = {
   catalogs: [],
   spec: () => parquetSpec,
   async check(config, context) {
-    const { root } = readConfig(config);
-    context.allowPath(root);
+    const { root, s3 } = readConfig(config);
+    const { world } = context;
+    allowPlace(context, root);
     context.log({ level: 'info', message: `writing, reading and removing a probe in ${root}` });
-    await probeLocalFolder(context.world, root);
-    context.log({ level: 'info', message: 'the folder can be used' });
+    await probeStorage({ storage: createStorage({ world, s3 }), world }, root, { conditional: true });
+    context.log({ level: 'info', message: `${root} can be used` });
   },
   async open(config, context) {
     const parsed = readConfig(config);
-    const { root } = parsed;
-    context.allowPath(root);
+    const { root, s3 } = parsed;
+    allowPlace(context, root);
     const { world, guard } = context;
-    const storage = createLocalStorage(world);
+    const storage = createStorage({ world, s3 });
     // A root that holds the server's own folder may be used, but no table may lie in that.
     const folderOf = (name: TableName): string => {
       const folder = `${root}/${safeSegment(name.database)}/${safeSegment(name.table)}`;
-      context.allowPath(folder);
+      allowPlace(context, folder);
       return folder;
     };
     return {

@@ -9,12 +9,25 @@ const writer = {
       title: 'Local path',
       description: 'Folder of this server below which tables are written, as <folder>/<database>/<table>',
     },
-    s3_bucket: { type: 'string', title: 'S3 bucket', description: 'Not available yet' },
-    s3_region: { type: 'string', title: 'S3 region' },
-    s3_path: { type: 'string', title: 'S3 path' },
-    s3_access_key: { type: 'string', title: 'S3 access key' },
+    s3_bucket: {
+      type: 'string',
+      title: 'S3 bucket',
+      description:
+        'Bucket in which tables are written, as s3://<bucket>/<path>/<database>/<table>, instead of a folder',
+    },
+    s3_region: { type: 'string', title: 'S3 region', description: 'e.g. eu-central-1; needed without an endpoint' },
+    s3_path: { type: 'string', title: 'S3 path', description: 'Place inside the bucket' },
+    s3_access_key: {
+      type: 'string',
+      title: 'S3 access key',
+      description: 'Without keys, those of the server are used: its variables, profile or role',
+    },
     s3_secret_key: { type: 'string', title: 'S3 secret key', format: 'password' },
-    s3_endpoint: { type: 'string', title: 'S3 endpoint' },
+    s3_endpoint: {
+      type: 'string',
+      title: 'S3 endpoint',
+      description: 'Address of a store other than Amazon, e.g. http://minio:9000',
+    },
     max_file_size_mb: {
       type: 'number',
       title: 'Largest file (MB)',

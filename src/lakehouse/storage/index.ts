@@ -3,7 +3,7 @@ export { probeLocalFolder, probeStorage } from './probe.ts';
 export { removeFiles } from './remove.ts';
 export { createStorage } from './route.ts';
 export type { StorageContext } from './route.ts';
-export { createS3Storage } from './s3.ts';
+export { createS3Storage, s3StoppingPoints } from './s3.ts';
 export { checkBucket, isS3Path, parseS3Path } from './s3-path.ts';
 export { readS3Settings } from './s3-settings.ts';
 export type { S3Settings } from './s3-settings.ts';

@@ -4,7 +4,7 @@ import { Failure } from '../../errors.ts';
 export interface S3Place {
   readonly bucket: string;
   readonly key: string;
-  /** How the path names the store: `s3://`, or a synonym that other engines wrote. */
+  /** How the path names the store: `s3://`, or a synonym that other engines wrote. Listings answer in the same words. */
   readonly scheme: string;
 }
 
@@ -29,7 +29,7 @@ export function parseS3Path(path: string): S3Place {
     throw invalid(path, 'holds an empty, "." or ".." segment');
   }
   if (Buffer.byteLength(key) > 1024) throw invalid(path, 'is longer than the 1024 bytes that S3 takes');
-  return { bucket, key, scheme: scheme.toLowerCase() };
+  return { bucket, key, scheme };
 }
 
 /** Throws `configuration_invalid` for what cannot be the name of a bucket. */

@@ -17,6 +17,9 @@ import { abortUpload, createS3Output, objectSize, putObject } from './s3-upload.
 import type { Storage } from './types.ts';
 import { readUnfinished, unfinishedPath } from './unfinished.ts';
 
+/** Where a crash leaves what disks never show: for fault tests to enumerate. */
+export const s3StoppingPoints: readonly string[] = ['s3.copied'];
+
 /**
  * Objects of S3 and of stores that speak it, as `s3://bucket/key`. Throws `configuration_invalid` at once for settings
  * that cannot be right; nothing is loaded or asked before the first use.
@@ -54,6 +57,7 @@ export function createS3Storage(world: World, settings: S3Settings): Storage {
     async move(from, to) {
       const [source, aim] = [filePlace(from), filePlace(to)];
       await copyObject(requests, source, aim);
+      world.reach('s3.copied');
       await removeObject(requests, source);
     },
     async list(folder, { unfinished = false } = {}) {

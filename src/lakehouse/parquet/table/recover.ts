@@ -40,13 +40,30 @@ export function findLeftovers(paths: readonly string[], manifest: Manifest, layo
   return { renames, replaced, abandoned };
 }
 
-/** Finishes the moves that a decided commit owes; each is durable before the next. */
+/** Files that are moved or removed at once: on S3 each waits for the store. */
+const AT_ONCE = 4;
+
+/** Does the work for each item, a few at a time. After the first failure no more is begun, and what runs is awaited. */
+export async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const some = async (): Promise<void> => {
+    try {
+      while (next < items.length) await work(items[next++]!);
+    } finally {
+      next = items.length;
+    }
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: AT_ONCE }, some));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** Finishes the moves that a decided commit owes. */
 export async function finishRenames(
   { storage, world }: { storage: Storage; world: World },
   layout: TableLayout,
   renames: Leftovers['renames'],
 ): Promise<void> {
-  for (const { from, to } of renames) {
+  await forEach(renames, async ({ from, to }) => {
     try {
       await storage.move(layout.absolute(from), layout.absolute(to));
     } catch (error) {
@@ -54,5 +71,5 @@ export async function finishRenames(
       if ((await storage.size(layout.absolute(to))) === undefined) throw error;
     }
     world.reach('parquet.file-visible');
-  }
+  });
 }

@@ -10,7 +10,7 @@ import { createManifestLog } from './log.ts';
 import type { ManifestLog } from './log.ts';
 import { columnIds, mergeSchema } from './manifest.ts';
 import type { Manifest, ManifestFile } from './manifest.ts';
-import { findLeftovers, finishRenames } from './recover.ts';
+import { findLeftovers, finishRenames, forEach } from './recover.ts';
 
 /** Points of the protocol at which a crash must be harmless, for fault tests to enumerate. */
 export const parquetStoppingPoints: readonly string[] = [
@@ -170,10 +170,10 @@ async function makeVisible(
   const kept = new Set(next.files.map((file) => file.path));
   const dropped = previous.files.filter((file) => !kept.has(file.path)).map((file) => file.path);
   if (change.effect === 'discard') dropped.push(...staged.map((file) => file.staged!));
-  for (const path of dropped) {
+  await forEach(dropped, async (path) => {
     await storage.remove(layout.absolute(path));
     world.reach('parquet.replaced-removed');
-  }
+  });
 }
 
 async function recover(options: ParquetTableOptions, layout: TableLayout, log: ManifestLog): Promise<Manifest> {
@@ -182,10 +182,10 @@ async function recover(options: ParquetTableOptions, layout: TableLayout, log: M
   let manifest = await log.load();
   const { renames, replaced, abandoned } = findLeftovers(paths, manifest, layout);
   await finishRenames({ storage, world }, layout, renames);
-  for (const path of replaced) await storage.remove(layout.absolute(path));
+  await forEach(replaced, (path) => storage.remove(layout.absolute(path)));
   if (abandoned.length > 0) {
     manifest = await takeOver(options, log, manifest);
-    for (const path of abandoned) await storage.remove(layout.absolute(path));
+    await forEach(abandoned, (path) => storage.remove(layout.absolute(path)));
     if (manifest.staged[checkpointKey] === undefined) await storage.removeFolder(layout.absolute(layout.streamStaging));
   }
   if (paths.length > 0) world.reach('parquet.recovered');
