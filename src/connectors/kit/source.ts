@@ -115,7 +115,17 @@ export interface SourceSession {
   /** Rows with cursor >= `after` (ties included; the caller suppresses those it has) and <= `upTo`, ordered by cursor. */
   readAfter(stream: StreamSelection, work: ReadAfter): Promise<void>;
   /** Rows of the selection that the load's snapshot (or, without one, this moment) holds. */
-  countRows(stream: StreamSelection, options: { upTo?: CursorBound; signal: AbortSignal }): Promise<number>;
+  countRows(stream: StreamSelection, options: { upTo?: undefined; signal: AbortSignal }): Promise<number>;
+  /** The same up to a bound. Null after `readAfter`, where counting would cost reading everything again. */
+  countRows(stream: StreamSelection, options: { upTo: CursorBound; signal: AbortSignal }): Promise<number | null>;
+  /**
+   * For sources whose rows come in parts (files) of one cursor value each: names of the parts at this value. Told back to
+   * `readAfter` as `without`, they stand for all rows at that value, however many.
+   */
+  partsAt?(
+    stream: StreamSelection,
+    at: { readonly cursor: Cursor; readonly value: string },
+  ): Promise<readonly string[]>;
   /** Rows with these primary key values (each a list of canonical texts in primaryKey order), in any order. */
   fetchByKey(stream: StreamSelection, keys: readonly (readonly string[])[]): Promise<readonly SampledRow[]>;
   /** Sums over all rows of the selection at this moment, computed at the source; absent where it cannot. */
@@ -145,6 +155,10 @@ export interface ReadAfter extends ReadOptions {
   readonly cursor: Cursor;
   readonly after: CursorValues;
   readonly upTo: CursorValues;
+  /** Parts at `after` that are written already: their rows are left out. For sources with `partsAt`. */
+  readonly without?: readonly string[];
+  /** Called when the sink has taken all rows of a part. Up to there a reader may be told to continue. */
+  readonly partDone?: (part: { readonly name: string; readonly value: string }) => Promise<void>;
 }
 
 /** What a source folder exports. One folder, no edit elsewhere: `sync` finds it by its folder. */

@@ -1,0 +1,35 @@
+import type { Place } from '../../files/index.ts';
+import { bucketPlace, checkFiles, localPlace, openFiles, webPlace } from '../../files/index.ts';
+import type { ConnectorContext, SourceConnector } from '../kit/index.ts';
+import { parseConfig } from './config.ts';
+import type { FileConfig } from './config.ts';
+import { fileSpec } from './spec.ts';
+
+/** Files of a folder, a bucket or the web as a source. */
+export const connector: SourceConnector = {
+  kind: 'source',
+  type: 'file',
+  synonyms: ['files', 'local_file'],
+  title: 'Files',
+  version: '0.1.0',
+  spec: () => fileSpec,
+  async check(config, context) {
+    const parsed = parseConfig(config);
+    await checkFiles(placesOf(parsed, context), parsed.settings, context);
+  },
+  async open(config, context) {
+    const parsed = parseConfig(config);
+    return openFiles(placesOf(parsed, context), parsed.settings, context);
+  },
+  databaseWord: () => 'file',
+};
+
+function placesOf(config: FileConfig, context: ConnectorContext): Place[] {
+  return config.urls.map((url) => {
+    if (/^https?:/i.test(url)) return webPlace(url, config.http, context);
+    const bucket = /^s3[an]?:\/\/([^/]+)\/?(.*)$/i.exec(url);
+    if (!bucket) return localPlace(url, context);
+    const [, name = '', prefix = ''] = bucket;
+    return bucketPlace({ bucket: name, prefix, access: config.s3 }, context.world);
+  });
+}

@@ -1,0 +1,12 @@
+export { bucketPlace } from './places/bucket.ts';
+export type { BucketSettings } from './places/bucket.ts';
+export { localPlace } from './places/local.ts';
+export type { ListedFile, Place } from './places/types.ts';
+export { webPlace } from './places/web.ts';
+export type { WebAccess } from './places/web-request.ts';
+export { asFields, invalid, objectAt, readFileSettings, textAt, TYPE_WORDS } from './settings.ts';
+export type { Fields, FileSettings } from './settings.ts';
+export { openFiles } from './session.ts';
+export { TIME_COLUMN } from './shapes.ts';
+export { checkFiles } from './check.ts';
+export { fileHints, fileProperties, fileRows } from './form.ts';
