@@ -11,6 +11,7 @@ import { createKeyTable } from './key-table.ts';
 import type { LiveFile } from './live-files.ts';
 import { applies } from './live-files.ts';
 import type { TableMetadata } from './model.ts';
+import { equalityDeletes } from './model.ts';
 import { columnType } from './schema.ts';
 
 export interface ScanPorts {
@@ -34,7 +35,9 @@ export async function scanEqualityDeletes(
   work: { readonly data: readonly LiveFile[]; readonly deletes: readonly LiveFile[]; readonly dead: DeadByFile },
 ): Promise<void> {
   const { data, deletes, dead } = work;
-  const needed = deletes.filter((one) => data.some((file) => applies(one, file)));
+  const needed = deletes.filter(
+    (one) => one.entry.file.content === equalityDeletes && data.some((file) => applies(one, file)),
+  );
   const scopeOf = (one: LiveFile): string =>
     `${one.isGlobal ? '' : one.partition} ${(one.entry.file.equalityIds ?? []).toSorted((a, b) => a - b).join()}`;
   for (const group of Map.groupBy(needed, scopeOf).values()) {

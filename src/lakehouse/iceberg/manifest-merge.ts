@@ -79,6 +79,8 @@ export interface TrimmedManifests extends MergedManifests {
   readonly removed: readonly ManifestEntry[];
 }
 
+const ENTRIES_PER_MANIFEST = 10_000;
+
 /** Takes files out of the manifests that hold them: those are written anew and say which files this snapshot deletes. */
 export async function removeFromManifests(
   ports: SnapshotPorts,
@@ -93,22 +95,29 @@ export async function removeFromManifests(
   const kept: ManifestFile[] = [];
   const merged: ManifestFile[] = [];
   const removed: ManifestEntry[] = [];
-  for (const manifest of manifests) {
-    const live = (await readEntries(ports.storage, manifest)).filter((entry) => entry.status !== deletedStatus);
-    const gone = live.filter((entry) => paths.has(entry.file.path));
-    if (gone.length === 0) {
-      kept.push(manifest);
-      continue;
-    }
-    const { content, specId } = manifest;
-    const entries = live.map((entry) =>
-      paths.has(entry.file.path)
-        ? { ...entry, status: deletedStatus, snapshotId }
-        : { ...entry, status: existingStatus },
-    );
+  for (const group of Map.groupBy(manifests, (one) => `${one.content}/${one.specId}`).values()) {
+    const [{ content, specId }] = group as [ManifestFile];
     const [schema, spec] = [currentSchema(metadata), findSpec(metadata, specId)];
-    merged.push(await writeManifest(ports, { content, schema, spec, entries }));
-    removed.push(...gone);
+    let waiting: ManifestEntry[] = [];
+    const flush = async (): Promise<void> => {
+      if (waiting.length > 0) merged.push(await writeManifest(ports, { content, schema, spec, entries: waiting }));
+      waiting = [];
+    };
+    for (const manifest of group) {
+      const live = (await readEntries(ports.storage, manifest)).filter((entry) => entry.status !== deletedStatus);
+      const gone = live.filter((entry) => paths.has(entry.file.path));
+      if (gone.length === 0) {
+        kept.push(manifest);
+        continue;
+      }
+      removed.push(...gone);
+      for (const entry of live) {
+        const isGone = paths.has(entry.file.path);
+        waiting.push(isGone ? { ...entry, status: deletedStatus, snapshotId } : { ...entry, status: existingStatus });
+      }
+      if (waiting.length >= ENTRIES_PER_MANIFEST) await flush();
+    }
+    await flush();
   }
   return { kept, merged, removed };
 }

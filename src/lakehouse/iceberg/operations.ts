@@ -7,6 +7,7 @@ import type { MetadataVersion } from './metadata.ts';
 import { currentSnapshot, snapshotAncestry, withProperties } from './metadata.ts';
 import type { DataFile, ManifestFile, TableMetadata } from './model.ts';
 import { proposeSnapshot, readSnapshotTotals } from './snapshot.ts';
+import { withdrawMarker } from './session.ts';
 import type { StagedManifest } from './staged.ts';
 import { formatStaged, loadStaged, readStaged, tallyFiles } from './staged.ts';
 import type { IcebergCommit, OpenState } from './state.ts';
@@ -170,10 +171,6 @@ export async function discardStaged(state: OpenState): Promise<void> {
 
 /** Removes the marker when nothing was left behind. Units still open count as left behind. */
 export async function closeTable(state: OpenState): Promise<void> {
-  const { options, names } = state;
   if (!state.clean || state.openUnits > 0) return;
-  const marker = await options.storage.read(names.markerPath);
-  if (marker?.toString() !== names.session) return;
-  await options.storage.remove(names.markerPath);
-  options.world.reach('iceberg.marker-removed');
+  await withdrawMarker(state);
 }

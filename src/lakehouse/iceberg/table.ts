@@ -1,11 +1,9 @@
-import { Failure } from '../../errors.ts';
 import { checkpointKeys, readCheckpoint } from './checkpoint.ts';
-import type { CheckpointKeys } from './checkpoint.ts';
 import type { Committer } from './committer.ts';
 import { createCommitter } from './committer.ts';
 import { cancelDrop, finishDrop } from './drop.ts';
 import type { MetadataVersion } from './metadata.ts';
-import { currentSchema, currentSnapshot, findSpec, withProperties } from './metadata.ts';
+import { currentSchema, currentSnapshot, findSpec } from './metadata.ts';
 import type { FileNames } from './names.ts';
 import { createFileNames } from './names.ts';
 import { adoptUnit, issueTicket } from './join.ts';
@@ -13,10 +11,11 @@ import { createLiveReader } from './live-files.ts';
 import { loadOrCreate, withShape } from './open.ts';
 import { closeTable, discardStaged, publishStaged } from './operations.ts';
 import { bindSpec } from './partition.ts';
-import { removeLeftBehind } from './recovery.ts';
 import { createPositionIndex } from './row-search.ts';
 import { readRowsAt } from './rows.ts';
 import { fieldIds } from './schema.ts';
+import type { Announcer, Session } from './session.ts';
+import { createAnnouncer, recover } from './session.ts';
 import { readSnapshotTotals } from './snapshot.ts';
 import type { IcebergTable, IcebergTableOptions, OpenState } from './state.ts';
 import { createUnit } from './unit.ts';
@@ -41,25 +40,8 @@ export async function openIcebergTable(options: IcebergTableOptions): Promise<Ic
   return bindTable(state);
 }
 
-interface Opening {
+interface Opening extends Session {
   readonly options: IcebergTableOptions;
-  readonly names: FileNames;
-  readonly committer: Committer;
-  readonly keys: CheckpointKeys;
-  readonly announce: Announcer;
-}
-
-type Announcer = () => Promise<void>;
-
-/** Leaves the marker that tells the next attempt, should this one be killed, to look for its files. */
-function createAnnouncer(options: IcebergTableOptions, names: FileNames): Announcer {
-  let announced: Promise<unknown> | undefined;
-  return async () => {
-    announced ??= options.storage
-      .put(names.markerPath, Buffer.from(names.session))
-      .then(() => options.world.reach('iceberg.marker-written'));
-    await announced;
-  };
 }
 
 async function findOrCreate(
@@ -73,35 +55,6 @@ async function findOrCreate(
   // A marker in the way of a new table is kept as the sign of an unclean end, which `recover` looks for.
   if (!exists && (await options.storage.size(names.markerPath)) === undefined) await announce();
   return loadOrCreate(options, names, { shape: options, location: options.location });
-}
-
-/**
- * After an unclean end: a commit that makes every swap of an older attempt fail, then removal of what it left. The marker
- * becomes this session's first, so that a kill in between is an unclean end again.
- */
-async function recover(opening: Opening): Promise<void> {
-  const { options, names, committer, keys, announce } = opening;
-  const marker = await options.storage.read(names.markerPath);
-  if (!marker || marker.toString() === names.session) return;
-  if (!(await ownsWork(options))) return;
-  await announce();
-  await committer.commit(async (base) => ({
-    metadata: withProperties(base.metadata, { [keys.attempt]: names.session }),
-    written: [],
-  }));
-  await removeLeftBehind(options.storage, names, committer.current);
-  options.world.reach('iceberg.orphans-removed');
-}
-
-/** An attempt that lost its lease recovers nothing; its commits are refused later. */
-async function ownsWork(options: IcebergTableOptions): Promise<boolean> {
-  try {
-    await options.guard();
-    return true;
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'lease_lost') return false;
-    throw error;
-  }
 }
 
 async function reshape(options: IcebergTableOptions, committer: Committer, announce: Announcer): Promise<void> {

@@ -1,0 +1,3 @@
+export { maintainIcebergTable } from './maintain.ts';
+export { upkeepStoppingPoints } from './points.ts';
+export type { UpkeepOptions, UpkeepPolicy, UpkeepResult } from './types.ts';
