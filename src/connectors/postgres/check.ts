@@ -1,5 +1,6 @@
 import { Failure } from '../../errors.ts';
 import type { ConnectorContext } from '../kit/index.ts';
+import { checkLog } from './changes/check.ts';
 import type { PostgresConfig } from './config.ts';
 import { connect } from './connect.ts';
 
@@ -27,9 +28,10 @@ export async function checkConnection(config: PostgresConfig, context: Connector
     );
     const [all, readable] = rows[0] ?? [];
     info(`${all} tables and views are listed, ${readable} of them may be read`);
-    if (config.wantsChanges) {
-      const message = 'reading changes (CDC) is not available yet: full_refresh and incremental are offered';
-      context.log({ level: 'warn', message });
+    const { changes } = config;
+    if (changes) {
+      await checkLog(connection, { config, changes, log: context.log, streams: [], signal: context.signal });
+      info(`the replication slot "${changes.slot}" and the publication "${changes.publication}" can be read`);
     }
   } finally {
     context.signal.removeEventListener('abort', stop);

@@ -15,13 +15,21 @@ describe('a postgres configuration', () => {
       ssl: { mode: 'disable' },
       schemas: [],
       maxThreads: 3,
-      wantsChanges: false,
+      changes: undefined,
     });
-    assert.equal(parseConfig({ ...VALID, default_mode: 'cdc' }).wantsChanges, true);
-    assert.equal(
-      parseConfig({ ...VALID, update_method: { replication_slot: 's', intial_wait_time: 1 } }).wantsChanges,
-      true,
-    );
+    const older = { replication_slot: 's', publication: 'p', intial_wait_time: 1 };
+    const changes = { slot: 's', publication: 'p', initialWait: 120, createMissing: false };
+    assert.deepEqual(parseConfig({ ...VALID, update_method: older }).changes, changes);
+    const waits = [
+      [0, 10_800],
+      [121, 121],
+      [undefined, 120],
+    ] as const;
+    for (const [initial_wait_time, initialWait] of waits) {
+      const update_method = { type: 'CDC', ...older, initial_wait_time, create_missing: true };
+      const expected = { ...changes, createMissing: true, initialWait };
+      assert.deepEqual(parseConfig({ ...VALID, update_method }).changes, expected);
+    }
     assert.equal(connector.databaseWord(VALID), 'shop');
   });
 
@@ -42,6 +50,12 @@ describe('a postgres configuration', () => {
     ['ssl.client_cert', { ssl: { mode: 'require', client_cert: '-----BEGIN CERTIFICATE-----' } }],
     ['max_threads', { max_threads: 0 }],
     ['update_method.type', { update_method: { type: 'Magic' } }],
+    ['update_method.replication_slot', { default_mode: 'cdc' }],
+    ['update_method.publication', { update_method: { type: 'CDC', replication_slot: 's' } }],
+    [
+      'update_method.initial_wait_time',
+      { update_method: { type: 'CDC', replication_slot: 's', publication: 'p', initial_wait_time: -1 } },
+    ],
   ];
   for (const [field, change] of wrong) {
     it(`names ${field} when it is ${JSON.stringify(change)}`, () => {

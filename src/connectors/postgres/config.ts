@@ -9,8 +9,17 @@ export interface PostgresConfig extends Place {
   /** Empty = every schema. */
   readonly schemas: readonly string[];
   readonly maxThreads: number;
-  /** True when the configuration asks for change reading. */
-  readonly wantsChanges: boolean;
+  /** There when changes are to be read. */
+  readonly changes?: ChangesConfig;
+}
+
+export interface ChangesConfig {
+  readonly slot: string;
+  readonly publication: string;
+  /** Seconds in which the first message of the log must come. */
+  readonly initialWait: number;
+  /** Makes slot and publication when they are not there. */
+  readonly createMissing: boolean;
 }
 
 export interface SslConfig {
@@ -42,7 +51,7 @@ export function parseConfig(config: unknown): PostgresConfig {
     ssl: parseSsl(fields),
     schemas: parseSchemas(fields['schemas']),
     maxThreads: threads(fields['max_threads']),
-    wantsChanges: parseUpdateMethod(fields),
+    changes: parseUpdateMethod(fields),
   };
 }
 
@@ -86,14 +95,38 @@ function parseSchemas(value: unknown): readonly string[] {
 }
 
 /** `default_mode` is the older word for the same choice. */
-function parseUpdateMethod(fields: Fields): boolean {
-  const method = fields['update_method'];
-  if (method === undefined || method === null) return fields['default_mode'] === 'cdc';
-  const { type, ...rest } = asFields(method, 'update_method');
-  if (type === 'CDC') return true;
-  if (type === undefined) return typeof rest['replication_slot'] === 'string';
-  if (type !== 'Standalone') throw invalid('update_method.type', 'must be "Standalone" or "CDC"');
-  return false;
+function parseUpdateMethod(fields: Fields): ChangesConfig | undefined {
+  const given = fields['update_method'];
+  const method = given === undefined || given === null ? {} : asFields(given, 'update_method');
+  const older =
+    fields['default_mode'] === 'cdc' || typeof method['replication_slot'] === 'string' ? 'CDC' : 'Standalone';
+  const type = method['type'] ?? older;
+  if (type !== 'Standalone' && type !== 'CDC') throw invalid('update_method.type', 'must be "Standalone" or "CDC"');
+  if (type === 'Standalone') return undefined;
+  const name = (key: string): string => {
+    const value = method[key];
+    if (typeof value === 'string' && value.trim() !== '' && !value.includes('\0')) return value;
+    throw invalid(`update_method.${key}`, 'is required to read changes');
+  };
+  return {
+    slot: name('replication_slot'),
+    publication: name('publication'),
+    initialWait: initialWait(method['initial_wait_time'] ?? method['intial_wait_time']),
+    createMissing: method['create_missing'] === true,
+  };
+}
+
+const LEAST_WAIT = 120;
+const LONGEST_WAIT = 10_800;
+
+/** At least two minutes; 0 stands for three hours. */
+function initialWait(value: unknown): number {
+  if (value === undefined || value === null) return LEAST_WAIT;
+  const seconds = Number(value);
+  if (!Number.isInteger(seconds) || seconds < 0) {
+    throw invalid('update_method.initial_wait_time', 'must be a whole number of seconds');
+  }
+  return seconds === 0 ? LONGEST_WAIT : Math.min(Math.max(seconds, LEAST_WAIT), LONGEST_WAIT);
 }
 
 function threads(value: unknown): number {

@@ -49,10 +49,17 @@ interface PgInternals {
   readonly secretKey: number | null;
 }
 
-/** Connects and prepares the session. Failures: see `translateError`; an unanswered call fails after 10 s. */
-export async function connect(config: PostgresConfig, signal: AbortSignal): Promise<Connection> {
+/**
+ * Connects and prepares the session. Failures: see `translateError`; an unanswered call fails after 10 s. With `replication` the
+ * connection also takes the commands that stream the server's log.
+ */
+export async function connect(
+  config: PostgresConfig,
+  signal: AbortSignal,
+  options: { readonly replication?: boolean } = {},
+): Promise<Connection> {
   if (signal.aborted) throw cancelledFailure();
-  const client = createClient(config);
+  const client = createClient(config, options.replication === true);
   const internals = client as unknown as PgInternals;
   let failure: Failure | undefined;
   client.on('error', (error) => {
@@ -88,8 +95,10 @@ export async function connect(config: PostgresConfig, signal: AbortSignal): Prom
   }
 }
 
-function createClient(config: PostgresConfig): Client {
+function createClient(config: PostgresConfig, replication: boolean): Client {
   return new Client({
+    // The driver passes it on to the server; its types do not know it.
+    ...(replication ? { replication: 'database' } : {}),
     host: config.host,
     port: config.port,
     database: config.database,

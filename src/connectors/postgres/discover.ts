@@ -1,6 +1,7 @@
 import type { Column } from '../../columns/index.ts';
 import type { ConnectorContext, DiscoveredStream, SourceColumn, SyncMode } from '../kit/index.ts';
 import { readRelations, type Query, type Relation } from './catalog.ts';
+import type { PostgresConfig } from './config.ts';
 import { quoteText } from './select.ts';
 
 const NAMED_IN_LOG = 20;
@@ -11,7 +12,7 @@ const NAMED_IN_LOG = 20;
  */
 export async function discoverStreams(
   query: Query,
-  schemas: readonly string[],
+  { schemas, changes }: Pick<PostgresConfig, 'schemas' | 'changes'>,
   log: ConnectorContext['log'],
 ): Promise<DiscoveredStream[]> {
   const limit = schemas.length === 0 ? '' : ` and n.nspname in (${schemas.map(quoteText).join(', ')})`;
@@ -20,18 +21,19 @@ export async function discoverStreams(
     `not c.relispartition and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'${limit}`,
   );
   reportMissing(relations, schemas, log);
-  return relations.filter((relation) => relation.readable).map(toStream);
+  return relations.filter((relation) => relation.readable).map((relation) => toStream(relation, changes !== undefined));
 }
 
-function toStream(relation: Relation): DiscoveredStream {
+function toStream(relation: Relation, hasChanges: boolean): DiscoveredStream {
   const columns = relation.columns.map(({ name, sourceType, nullable, reading }): SourceColumn => {
     const column: Column = { name, type: reading.type, nullable };
     return { name, sourceType, column, orderable: reading.orderable };
   });
   const names = new Set(relation.columns.map((column) => column.name));
-  const modes: SyncMode[] = columns.some((column) => column.orderable)
-    ? ['full_refresh', 'incremental']
-    : ['full_refresh'];
+  const modes: SyncMode[] = ['full_refresh'];
+  if (columns.some((column) => column.orderable)) modes.push('incremental');
+  // Only what is stored here as a table is in the log.
+  if (hasChanges && (relation.kind === 'r' || relation.kind === 'p')) modes.push('cdc', 'strict_cdc');
   return {
     namespace: relation.namespace,
     name: relation.name,

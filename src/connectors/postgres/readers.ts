@@ -10,25 +10,30 @@ import { quoteText } from './select.ts';
 export interface Readers {
   /** Lends a connection; inside the shared snapshot when one is held. Waits while all are lent. */
   use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
-  /**
-   * Takes the snapshot that all later work of this session sees, and answers the name by which other connections can see
-   * it, too; null when the server cannot share one. Idempotent.
-   */
-  holdSnapshot(signal: AbortSignal): Promise<string | null>;
+  /** Takes the snapshot that all later work of this session sees. Idempotent. */
+  holdSnapshot(signal: AbortSignal): Promise<HeldSnapshot>;
   /** Ends work in progress as cancelled and closes every connection. */
   close(): Promise<void>;
 }
 
+export interface HeldSnapshot {
+  /** By which other connections can see it, too; null when the server cannot share one. */
+  readonly name: string | null;
+  /** What the `note` query answered just before; undefined when the snapshot is held elsewhere. */
+  readonly noted: string | null | undefined;
+}
+
 const BEGIN = 'begin isolation level repeatable read read only';
 
-export function createReaders(config: PostgresConfig, context: ConnectorContext): Readers {
+/** `note` = a query that is asked just before a snapshot is taken. */
+export function createReaders(config: PostgresConfig, context: ConnectorContext, note?: string): Readers {
   const closed = new AbortController();
   const ended = AbortSignal.any([context.signal, closed.signal]);
   const pool = createPool(config);
   const running = new Set<Promise<unknown>>();
   // The moment of another session is held there; here every connection enters it from its first use.
   let holding: Promise<Holder> | undefined =
-    context.moment === undefined ? undefined : Promise.resolve({ snapshot: context.moment });
+    context.moment === undefined ? undefined : Promise.resolve({ snapshot: context.moment, noted: undefined });
 
   async function lend<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
     const reader = await pool.take(signal);
@@ -56,9 +61,10 @@ export function createReaders(config: PostgresConfig, context: ConnectorContext)
       return lending;
     },
     async holdSnapshot(signal) {
-      holding ??= openHolder(config, AbortSignal.any([signal, ended]), context.log);
+      holding ??= openHolder(config, { signal: AbortSignal.any([signal, ended]), log: context.log, note });
       try {
-        return (await holding).snapshot ?? null;
+        const { snapshot, noted } = await holding;
+        return { name: snapshot ?? null, noted };
       } catch (error) {
         holding = undefined;
         throw error;
@@ -78,17 +84,25 @@ interface Holder {
   readonly connection?: Connection;
   /** Undefined when the server cannot share one: then each reader sees its own moment. */
   readonly snapshot: string | undefined;
+  readonly noted: string | null | undefined;
 }
 
-async function openHolder(config: PostgresConfig, signal: AbortSignal, log: ConnectorContext['log']): Promise<Holder> {
+interface Holding {
+  readonly signal: AbortSignal;
+  readonly log: ConnectorContext['log'];
+  readonly note: string | undefined;
+}
+
+async function openHolder(config: PostgresConfig, { signal, log, note }: Holding): Promise<Holder> {
   const connection = await connect(config, signal);
+  const noted = note === undefined ? null : ((await connection.query(note))[0]?.[0] ?? null);
   try {
     const rows = await connection.query(`${BEGIN};select pg_catalog.pg_export_snapshot()`);
-    return { connection, snapshot: rows[0]?.[0] ?? undefined };
+    return { connection, snapshot: rows[0]?.[0] ?? undefined, noted };
   } catch (error) {
     if (connection.broken()) throw error;
     log({ level: 'warn', message: 'the server cannot share a snapshot; each reader sees its own moment' });
-    return { connection, snapshot: undefined };
+    return { connection, snapshot: undefined, noted };
   }
 }
 

@@ -6,6 +6,7 @@ import type {
   SourceSession,
   StreamSelection,
 } from '../kit/index.ts';
+import { createChangeLog, placeOfSlot } from './changes/log.ts';
 import type { PostgresConfig } from './config.ts';
 import type { Connection } from './connect.ts';
 import { largestValues } from './cursors.ts';
@@ -29,11 +30,13 @@ import { copyRows } from './wire/copy.ts';
 
 /** Opens a session: nothing is connected until the first question. */
 export function createSession(config: PostgresConfig, context: ConnectorContext): SourceSession {
-  const readers = createReaders(config, context);
+  const { changes } = config;
+  const readers = createReaders(config, context, changes && placeOfSlot(changes.slot));
+  const changing = changes && createChangeLog({ config, changes, context, readers });
   const reading: ReadContext = { config, log: context.log };
   return {
     discover: ({ signal }) =>
-      readers.use(signal, (connection) => discoverStreams(connection.query, config.schemas, context.log)),
+      readers.use(signal, (connection) => discoverStreams(connection.query, config, context.log)),
     async planLoad(stream, { targetBytes, signal }) {
       await readers.holdSnapshot(signal);
       return readers.use(signal, async ({ query, serverVersion }) => {
@@ -68,12 +71,15 @@ export function createSession(config: PostgresConfig, context: ConnectorContext)
         const columns = chooseReadings(relation, stream, () => undefined);
         return fetchRows(query, relation, { columns, primaryKey: stream.primaryKey, keys });
       }),
-    shareMoment: ({ signal }) => readers.holdSnapshot(signal),
+    shareMoment: async ({ signal }) => (await readers.holdSnapshot(signal)).name,
     digest: (stream, { buckets, signal }) =>
       readers.use(signal, async ({ query, serverVersion }) =>
         digestRows(query, await findRelation(query, stream), { stream, buckets, serverVersion }),
       ),
-    close: () => readers.close(),
+    changeLog: changing?.log,
+    async close() {
+      await Promise.all([readers.close(), changing?.close()]);
+    },
   };
 }
 

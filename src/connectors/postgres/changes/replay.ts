@@ -1,0 +1,239 @@
+import { Failure } from '../../../errors.ts';
+import { OPERATION, type ReadEnd } from '../../kit/index.ts';
+import { buildRow, columnText, isKeyChanged, transactionFields, type RowSource } from './build.ts';
+import type { Emitter } from './emit.ts';
+import { sift } from './filter.ts';
+import { printLsn, parseLsn } from './lsn.ts';
+import type { LogRead } from './read.ts';
+import { parseRelation, planRelation, type RelationPlan } from './relations.ts';
+import { createRowWriter } from './row.ts';
+import { readSnapshot, type Sees } from './seen.ts';
+import { ENTRY_HEAD } from './spill.ts';
+import type { ChangeTable } from './tables.ts';
+import { MESSAGE, type LoggedTransaction, type Wanted } from './transactions.ts';
+import { createTuple, readTuple } from './tuples.ts';
+
+/** Turns committed transactions into changes of the streams. */
+export interface Replay extends Wanted {
+  /**
+   * Hands the changes of a transaction on; or, before any of them, answers why reading must stop here. `again` = the server
+   * must be asked for text.
+   */
+  run(transaction: LoggedTransaction): Promise<ReadEnd | 'again' | undefined>;
+  flush(): Promise<void>;
+  /** Everything before it was handed over. */
+  floor(): bigint;
+  print(position: bigint): string;
+}
+
+interface Known {
+  readonly table: ChangeTable;
+  readonly after: bigint;
+  readonly sees: Sees | undefined;
+}
+
+export function createReplay(read: LogRead, emitter: Emitter, start: { floor: bigint; binary: boolean }): Replay {
+  const known = read.tables.map((table): Known => ({
+    table,
+    after: parseLsn(table.stream.after),
+    sees: table.stream.seen === null ? undefined : snapshotOf(table.stream.seen),
+  }));
+  const tableOf = new Map(read.tables.map((table) => [Number(table.relation.oid), table]));
+  const plans = new Map<number, RelationPlan>();
+  const applier = createApplier(emitter);
+  let { floor } = start;
+
+  const skips = ({ after, sees }: Known, commit: bigint, xid: number): boolean =>
+    commit < floor || commit < after || sees?.(xid) === true;
+  const findTable = (namespace: string, name: string): ChangeTable | undefined =>
+    read.tables.find(({ relation }) => relation.namespace === namespace && relation.name === name);
+
+  /** The plans of the relation messages in order; undefined where a stream is not concerned. */
+  const planAll = async ({ schema, aborted }: LoggedTransaction): Promise<(RelationPlan | undefined)[]> => {
+    const planned: (RelationPlan | undefined)[] = [];
+    for (const { type, xid, body } of schema) {
+      if (type !== MESSAGE.relation) continue;
+      const relation = parseRelation(body);
+      const table = aborted.has(xid) ? undefined : tableOf.get(relation.oid);
+      planned.push(table && (await planRelation(relation, table, read.lookUp)));
+    }
+    return planned;
+  };
+  return {
+    isKnown: (commit, xid) => known.every((one) => skips(one, commit, xid)),
+    wants: (oid) => tableOf.has(oid),
+    onRelation(body) {
+      const { oid, namespace, name } = parseRelation(body);
+      // A table that was dropped and made anew has another number.
+      const table = findTable(namespace, name);
+      if (table) tableOf.set(oid, table);
+    },
+    async run(transaction) {
+      const { commit, xid, touched } = transaction;
+      const live = known.map((one) => !skips(one, commit, xid));
+      const planned = await planAll(transaction);
+      const concerned = [...planned, ...[...touched].map((oid) => plans.get(oid))].filter(
+        (plan) => plan !== undefined && live[plan.table.index] && touched.has(plan.relation.oid),
+      ) as RelationPlan[];
+      const stop = emptied(transaction, { read, live, tableOf }) ?? reshaped(concerned, read, start.binary);
+      if (stop) return stop;
+      await applier.apply(transaction, { live, plans, planned });
+      transaction.store.drop();
+      floor = transaction.end;
+      return undefined;
+    },
+    flush: () => emitter.flush(),
+    floor: () => floor,
+    print: printLsn,
+  };
+}
+
+function snapshotOf(seen: string): Sees {
+  const sees = readSnapshot(seen);
+  if (!sees) throw new Failure('configuration_invalid', 'the mark of a load names no snapshot');
+  return sees;
+}
+
+interface Concerned {
+  readonly read: LogRead;
+  readonly live: readonly boolean[];
+  readonly tableOf: ReadonlyMap<number, ChangeTable>;
+}
+
+/** The end that tables emptied by the transaction are, the first time that it is met. */
+function emptied(transaction: LoggedTransaction, { read, live, tableOf }: Concerned): ReadEnd | undefined {
+  const streams = new Set<number>();
+  for (const { type, xid, body } of transaction.schema) {
+    if (type !== MESSAGE.truncate || transaction.aborted.has(xid)) continue;
+    for (let at = 5; at + 4 <= body.length; at += 4) {
+      const table = tableOf.get(body.readUInt32BE(at));
+      if (table && live[table.index] && isNew(read, `${wordOf(table)} emptied at ${transaction.commit}`)) {
+        streams.add(table.index);
+      }
+    }
+  }
+  return streams.size > 0 ? { reason: 'truncated', streams: [...streams].toSorted((a, b) => a - b) } : undefined;
+}
+
+/** The end that new columns are, the first time that these columns are met. */
+function reshaped(plans: readonly RelationPlan[], read: LogRead, binary: boolean): ReadEnd | 'again' | undefined {
+  const streams = new Set<number>();
+  for (const { table, relation, news, misfit } of plans) {
+    if (misfit !== undefined) {
+      const type = relation.columns.find(({ name }) => name === misfit);
+      if (isNew(read, `${wordOf(table)} ${misfit} became ${type?.oid}:${type?.modifier}`)) streams.add(table.index);
+      else throw misfitFailure(table, misfit);
+    } else if (news.length > 0 && isNew(read, `${wordOf(table)} grew ${JSON.stringify(news)}`)) {
+      streams.add(table.index);
+    }
+  }
+  if (streams.size > 0) return { reason: 'columns changed', streams: [...streams].toSorted((a, b) => a - b) };
+  if (!binary || plans.every(({ readsBinary }) => readsBinary)) return undefined;
+  read.memory.needsText = true;
+  return 'again';
+}
+
+function isNew({ memory }: LogRead, change: string): boolean {
+  if (memory.told.has(change)) return false;
+  memory.told.add(change);
+  return true;
+}
+
+const wordOf = ({ relation }: ChangeTable): string => JSON.stringify([relation.namespace, relation.name]);
+
+function misfitFailure({ relation }: ChangeTable, column: string): Failure {
+  return new Failure(
+    'object_missing',
+    `the log holds changes of "${relation.namespace}.${relation.name}" in which column "${column}" has a type that does not fit the stream's; clear the destination table and load it anew`,
+  );
+}
+
+interface Applying {
+  readonly live: readonly boolean[];
+  readonly plans: Map<number, RelationPlan>;
+  readonly planned: readonly (RelationPlan | undefined)[];
+}
+
+function createApplier(emitter: Emitter) {
+  const row = createRowWriter();
+  const [first, second] = [createTuple(), createTuple()];
+  let shared: Buffer = Buffer.alloc(0);
+
+  const put = (operation: number, plan: RelationPlan, source: RowSource): Promise<void> | undefined => {
+    const { table } = plan;
+    const isDeleted = operation === OPERATION.deleted;
+    const absent = buildRow(row, plan, { ...source, operation, shared });
+    let filter: (string | null | undefined)[] | null = null;
+    let verdict: boolean | undefined = true;
+    if (table.filter.length > 0 && !isDeleted) {
+      filter = plan.filterSources.map((at, test) => columnText(source, at, plan.filterReaders[test]));
+      verdict = filter.includes(undefined) ? undefined : sift(table, filter as (string | null)[]);
+      if (verdict === false && operation === OPERATION.inserted) return undefined;
+      if (verdict === false) return put(OPERATION.deleted, plan, source);
+    }
+    if (absent === 0 && verdict) return emitter.emit(table, row);
+    const isIncomplete = !isDeleted && (absent > 0 || filter?.includes(undefined) === true);
+    return emitter.hold(table, {
+      bytes: Buffer.from(row.bytes.subarray(0, row.at)),
+      key: isIncomplete ? keyOf(plan, source) : null,
+      filter: verdict ? null : filter,
+    });
+  };
+  const change = (plan: RelationPlan, type: number, span: Span): Promise<void> | undefined => {
+    const { bytes, view } = span;
+    if (type === MESSAGE.insert) {
+      readTuple(first, view, span.at + 5);
+      return put(OPERATION.inserted, plan, { bytes, view, tuple: first, old: undefined });
+    }
+    if (type === MESSAGE.delete) {
+      readTuple(second, view, span.at + 5);
+      return put(OPERATION.deleted, plan, { bytes, view, tuple: second, old: undefined });
+    }
+    const hasOld = bytes[span.at + 4] !== NEW_TUPLE;
+    const next = hasOld ? readTuple(second, view, span.at + 5) : span.at + 4;
+    readTuple(first, view, next + 1);
+    const source = { bytes, view, tuple: first, old: hasOld ? second : undefined };
+    if (!hasOld || !isKeyChanged(plan, bytes, { old: second, tuple: first })) {
+      return put(OPERATION.updated, plan, source);
+    }
+    const deleted = put(OPERATION.deleted, plan, { bytes, view, tuple: second, old: undefined });
+    return deleted ? deleted.then(() => put(OPERATION.inserted, plan, source)) : put(OPERATION.inserted, plan, source);
+  };
+  return {
+    async apply(transaction: LoggedTransaction, { live, plans, planned }: Applying): Promise<void> {
+      shared = transactionFields(transaction.committedAt, printLsn(transaction.commit));
+      let relation = 0;
+      for (const piece of transaction.store.pieces()) {
+        const view = new DataView(piece.buffer, piece.byteOffset, piece.length);
+        for (let at = 0; at < piece.length;) {
+          const length = view.getUint32(at, true);
+          const type = piece[at + 8] ?? 0;
+          const from = at + ENTRY_HEAD;
+          at = from + length;
+          if (type === MESSAGE.relation) {
+            const plan = planned[relation++];
+            if (plan) plans.set(plan.relation.oid, plan);
+            continue;
+          }
+          if (length === 0 || transaction.aborted.has(view.getUint32(from - 5, true))) continue;
+          const plan = plans.get(view.getUint32(from));
+          if (!plan || !live[plan.table.index]) continue;
+          const waiting = change(plan, type, { bytes: piece, view, at: from });
+          if (waiting) await waiting;
+        }
+      }
+    },
+  };
+}
+
+const NEW_TUPLE = 0x4e;
+
+interface Span {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  readonly at: number;
+}
+
+function keyOf(plan: RelationPlan, source: RowSource): string[] {
+  return plan.table.keys.map((field) => columnText(source, plan.sources[field] ?? -1, plan.readers[field]) ?? '');
+}
