@@ -132,8 +132,7 @@ describe('the Iceberg destination', () => {
 
   it('refuses what it cannot do yet instead of ignoring it', () => {
     const refused: Record<string, unknown>[] = [
-      { iceberg_s3_path: 's3://bucket/lake' },
-      { catalog_type: 'rest', rest_catalog_url: 'http://h' },
+      { iceberg_s3_path: 'gs://bucket/lake' },
       { catalog_type: 'hive' },
       { catalog_type: 'nonsense' },
       { catalog_type: 'jdbc' },
@@ -174,3 +173,4 @@ describe('the Iceberg destination', () => {
     assert.ok(JSON.stringify(connector.spec('jdbc')).includes('"title":"Password","format":"password"'));
   });
 });
+      s3: {},
