@@ -137,7 +137,7 @@ if (import.meta.main) {
     process.send?.('ready');
     process.on('disconnect', () => process.exit(1));
   } else {
-    for (const { name, value, unit, reach } of await measure({ smoke: false })) {
+    for (const { name, value, unit, reach } of await measure({ smoke: false, rounds: 3 })) {
       console.log(`${name}: ${value.toFixed(1)} ${unit} (reach ${reach})`);
     }
   }

@@ -10,6 +10,10 @@ export interface Figure {
 /** Sizes of a measurement: the full one, or a quick one that only proves that the bench works. */
 export interface Scale {
   readonly smoke: boolean;
+  /** How often the noisy figures are taken; their median counts. */
+  readonly rounds: number;
+  /** Only the cases whose names hold this word. */
+  readonly only?: string;
 }
 
 export function median(values: readonly number[]): number {

@@ -1,10 +1,12 @@
 /**
- * `npm run bench [-- SUITE…] [--smoke]`: measures, prints, and keeps the result as JSON in bench/results/.
+ * `npm run bench [-- SUITE…] [--only WORD] [--rounds N] [--smoke]`: measures, prints, and keeps the result as JSON in
+ * bench/results/. `--only` takes the cases of suite `sync` whose names hold the word.
  * Ratios against a floor of the same run come first; a figure below 0.9 × the mean of the last five kept ones is named.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { type Figure, reaches, type Scale, show } from './figures.ts';
 
 const suites: Record<string, () => Promise<{ measure: (scale: Scale) => Promise<readonly Figure[]> }>> = {
@@ -44,7 +46,7 @@ function regressions(figures: readonly Figure[]): string[] {
 function print(figures: readonly Figure[]): void {
   const width = Math.max(...figures.map((figure) => figure.name.length));
   for (const figure of figures) {
-    const goal = figure.reach ? `${figure.reach} ${reaches(figure) ? '' : '  MISSED'}` : '';
+    const goal = figure.reach && !smoke ? `${figure.reach} ${reaches(figure) ? '' : '  MISSED'}` : '';
     console.log(`${figure.name.padEnd(width)}  ${show(figure.value).padStart(10)} ${figure.unit.padEnd(10)} ${goal}`);
   }
 }
@@ -58,9 +60,16 @@ function keep(figures: readonly Figure[]): void {
   );
 }
 
-const words = process.argv.slice(2);
-const smoke = words.includes('--smoke');
-const chosen = words.filter((word) => !word.startsWith('--'));
+const { values: options, positionals: chosen } = parseArgs({
+  allowPositionals: true,
+  options: {
+    smoke: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '3' },
+    only: { type: 'string' },
+  },
+});
+const { smoke, only } = options;
+const scale: Scale = { smoke, rounds: smoke ? 1 : Math.max(1, Number(options.rounds)), ...(only && { only }) };
 const unknown = chosen.find((word) => !(word in suites));
 if (unknown) {
   console.error(`no suite "${unknown}"; there are ${Object.keys(suites).join(', ')}`);
@@ -69,7 +78,7 @@ if (unknown) {
 const figures: Figure[] = [];
 for (const name of chosen.length > 0 ? chosen : Object.keys(suites)) {
   console.log(`\n== ${name}${smoke ? ' (smoke: proves that it works, not how fast)' : ''}`);
-  const found = await (await suites[name]!()).measure({ smoke });
+  const found = await (await suites[name]!()).measure(scale);
   print(found);
   figures.push(...found);
 }

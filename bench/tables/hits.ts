@@ -21,7 +21,11 @@ const EMPTY_TEXTS =
 const known: readonly HitColumn[] = [
   column('watch_id', 'bigint', spread('i')),
   column('java_enabled', 'smallint', 'random()::int'),
-  column('title', 'text', `case when random() < 0.1 then '' else 'Новости и статьи — ' || ${anyWord} || ' ' || ${anyWord} || ' | site ' || (random() * 5000)::int end`),
+  column(
+    'title',
+    'text',
+    `case when random() < 0.1 then '' else 'Новости и статьи — ' || ${anyWord} || ' ' || ${anyWord} || ' | site ' || (random() * 5000)::int end`,
+  ),
   column('good_event', 'smallint', '1'),
   column('event_at', 'timestamp', anyTime),
   column('event_date', 'date', "date '2013-07-01' + (random() * 30)::int"),
@@ -31,12 +35,24 @@ const known: readonly HitColumn[] = [
   column('user_id', 'bigint', spread('i / 20')),
   column('system', 'smallint', '(random() * 100)::int'),
   column('browser', 'smallint', '(random() * 90)::int'),
-  column('url', 'text', `'http://example.ru/' || ${anyWord} || '/' || (random() * 1000000)::int || '?id=' || (random() * 1e9)::bigint || '&ref=' || ${anyWord}`),
-  column('referer', 'text', `case when random() < 0.4 then '' else 'https://search.example.com/?text=' || ${anyWord} || '+' || ${anyWord} || '&lr=' || (random() * 1000)::int end`),
+  column(
+    'url',
+    'text',
+    `'http://example.ru/' || ${anyWord} || '/' || (random() * 1000000)::int || '?id=' || (random() * 1e9)::bigint || '&ref=' || ${anyWord}`,
+  ),
+  column(
+    'referer',
+    'text',
+    `case when random() < 0.4 then '' else 'https://search.example.com/?text=' || ${anyWord} || '+' || ${anyWord} || '&lr=' || (random() * 1000)::int end`,
+  ),
   column('browser_minor', 'text', "(array['D1', '18', '55', ''])[1 + trunc(random() * 4)::int]"),
   column('search_phrase', 'text', `case when random() < 0.8 then '' else ${anyWord} || ' ' || ${anyWord} end`),
   column('charset', 'text', "'utf-8'"),
-  column('original_url', 'text', "case when random() < 0.7 then '' else 'http://original.example/' || (random() * 1e6)::int end"),
+  column(
+    'original_url',
+    'text',
+    "case when random() < 0.7 then '' else 'http://original.example/' || (random() * 1e6)::int end",
+  ),
   column('language', 'text', "'ru'"),
   column('country', 'text', "'RU'"),
   column('colour', 'text', "'D'"),
@@ -69,7 +85,7 @@ const columns = [...known, ...Array.from({ length: 105 - known.length }, (_, ind
 
 /**
  * Creates table `hits` with `rows` generated rows, shaped like a web analytics table: 105 columns of all widths, many constant or empty, long
- * texts and URLs; no key. Analysed and vacuumed, so that page ranges are exact.
+ * texts and URLs; a key of five columns. Analysed and vacuumed, so that page ranges are exact.
  */
 export async function createHits(client: Client, rows: number): Promise<void> {
   const definitions = columns.map(({ name, type }) => `${name} ${type} not null`);
@@ -80,5 +96,6 @@ export async function createHits(client: Client, rows: number): Promise<void> {
       select i::bigint as i, array['погода', 'интернет', 'магазин', 'купить', 'фото', 'скачать', 'google', 'video',
         'онлайн', 'работа'] as word
       from generate_series(1, ${Math.trunc(rows)}) as i) as hit`);
+  await client.query('alter table hits add primary key (counter_id, event_date, user_id, event_at, watch_id)');
   await client.query('vacuum analyze hits');
 }

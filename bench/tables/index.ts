@@ -1,3 +1,3 @@
 export { createHits } from './hits.ts';
 export { createLineitem } from './lineitem.ts';
-export { createTrips } from './trips.ts';
+export { createTrips, insertTrips } from './trips.ts';
