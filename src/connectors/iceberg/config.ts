@@ -1,6 +1,6 @@
 import { Failure } from '../../errors.ts';
-import type { RestCredentials, S3Settings } from '../../lakehouse/index.ts';
-import { isS3Path, localPath, parseS3Path } from '../../lakehouse/index.ts';
+import type { DeleteMode, RestCredentials, S3Settings } from '../../lakehouse/index.ts';
+import { deleteModes, isS3Path, localPath, parseS3Path } from '../../lakehouse/index.ts';
 import { readRestCatalog } from './rest-config.ts';
 import { invalid, isTrue, readText as text } from './fields.ts';
 
@@ -15,6 +15,8 @@ export interface IcebergConfig {
   readonly appendsOnly: boolean;
   /** Rows deleted at the source stay, marked, or are removed. */
   readonly deletes: 'mark' | 'apply';
+  /** How the older rows of an upsert are removed. */
+  readonly deleteMode: DeleteMode;
 }
 
 export type CatalogConfig =
@@ -50,21 +52,19 @@ export function readConfig(config: unknown): IcebergConfig {
   const writer = 'writer' in outer ? asObject(outer['writer']) : outer;
   const deletes = text(writer['deletes']) || 'mark';
   if (deletes !== 'mark' && deletes !== 'apply') throw invalid('deletes', '"deletes" must be mark or apply.');
-  checkDeleteMode(text(writer['delete_mode']) || 'equality');
   return {
     catalog: readCatalog(writer),
     warehouse: readWarehouse(text(writer['iceberg_s3_path'])),
     s3: readS3(writer),
     appendsOnly: isTrue(writer['no_identifier_fields']) || text(writer['catalog_type']).toLowerCase() === 'unity',
     deletes,
+    deleteMode: readDeleteMode(text(writer['delete_mode']) || 'equality'),
   };
 }
 
-function checkDeleteMode(mode: string): void {
-  if (mode === 'equality') return;
-  if (mode === 'position' || mode === 'copy_on_write') {
-    throw invalid('delete_mode', `The delete mode "${mode}" arrives later; "equality" works.`);
-  }
+function readDeleteMode(mode: string): DeleteMode {
+  const known = deleteModes.find((one) => one === mode);
+  if (known) return known;
   throw invalid('delete_mode', '"delete_mode" must be equality, position or copy_on_write.');
 }
 

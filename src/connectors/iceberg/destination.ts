@@ -14,6 +14,7 @@ import {
   dropIcebergTable,
   folderWord,
   joinIcebergTable,
+  maintainIcebergTable,
   openIcebergTable,
   scanLiveRows,
   isS3Path,
@@ -26,6 +27,8 @@ import type {
   DestinationConnector,
   DestinationContext,
   DestinationTable,
+  MaintenancePolicy,
+  MaintenanceResult,
   OpenTable,
   TableWriter,
 } from '../kit/index.ts';
@@ -43,6 +46,7 @@ export const connector: DestinationConnector = {
   synonyms: [],
   title: 'Apache Iceberg',
   version: '1.0.0',
+  maintains: true,
   catalogs: catalogWords,
   laterCatalogs,
   spec: icebergSpec,
@@ -78,6 +82,7 @@ export const connector: DestinationConnector = {
       },
       openTable: (table) => openTable(lake, table),
       joinTable: async (table, ticket) => joinTable(lake, table, ticket as IcebergTicket),
+      maintain: (name, work) => maintainTable(lake, name, work),
       dropTable: (name) => dropTable(lake, name),
       close: () => lake.close(),
     };
@@ -209,6 +214,26 @@ function joinTable(lake: Lake, open: OpenTable, ticket: IcebergTicket): TableWri
 }
 
 const toPlace = ({ file, row, placeOf }: WrittenBatch): BatchPlace => ({ file, firstRow: row, placeOf });
+
+/** Upkeep goes wherever the catalog says that the table lies, if this server may write there. */
+async function maintainTable(
+  lake: Lake,
+  name: TableName,
+  work: { readonly policy: MaintenancePolicy; readonly signal: AbortSignal },
+): Promise<MaintenanceResult | undefined> {
+  const { context, storage, catalog } = lake;
+  return maintainIcebergTable({
+    ...work,
+    storage,
+    catalog,
+    name,
+    world: context.world,
+    guard: context.guard,
+    codec: 'zstd',
+    allowLocation: (location) => allowLocation(context, location),
+    notice: (message) => context.log({ level: 'warn', message: `${name.database}.${name.table}: ${message}` }),
+  });
+}
 
 async function dropTable(lake: Lake, name: TableName): Promise<boolean> {
   await lake.context.guard();

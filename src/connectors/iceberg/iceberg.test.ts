@@ -108,6 +108,33 @@ describe('the Iceberg destination', () => {
     assert.deepEqual(await removing.rows(), [['2', 'c', 'back']]);
   });
 
+  it('removes older rows in the way that the configuration asks for, with the same result', async (t) => {
+    for (const delete_mode of ['position', 'copy_on_write']) {
+      const site = await siteFor(t);
+      await write(site, site.writer({ delete_mode, deletes: 'apply' }), changes);
+      assert.deepEqual(await site.rows(), [['2', 'c', 'back']]);
+    }
+  });
+
+  it('looks after a table: few files, one snapshot, the same rows', async (t) => {
+    const site = await siteFor(t);
+    const config = site.writer({ deletes: 'apply' });
+    await write(site, config, changes);
+    const session = await connector.open(config, site.context);
+    const policy = {
+      compact: { targetFileBytes: 1 << 20, minInputFiles: 2 },
+      expireSnapshots: { olderThanMs: -1000, keepAtLeast: 1 },
+    };
+    const work = { policy, signal: new AbortController().signal };
+    const result = await session.maintain!(name, work);
+    assert.deepEqual([result!.compactedFiles, result!.writtenFiles, result!.expiredSnapshots], [2, 1, 2]);
+    assert.equal(await session.maintain!({ ...name, table: 'none' }, work), undefined);
+    await session.close();
+    assert.deepEqual(await site.rows(), [['2', 'c', 'back']]);
+    const parquet = (await readdir(site.folder, { recursive: true })).filter((path) => path.endsWith('.parquet'));
+    assert.equal(parquet.length, 1);
+  });
+
   it('only appends where tables must not have identifier fields', async (t) => {
     const site = await siteFor(t);
     await write(site, site.writer({ no_identifier_fields: true }), changes);
@@ -137,8 +164,6 @@ describe('the Iceberg destination', () => {
       { catalog_type: 'nonsense' },
       { catalog_type: 'jdbc' },
       { catalog_type: 'jdbc', jdbc_url: 'jdbc:sqlite:/x', catalog_name: 'Lake' },
-      { delete_mode: 'position' },
-      { delete_mode: 'copy_on_write' },
       { delete_mode: 'other' },
       { deletes: 'other' },
       { iceberg_s3_path: 'relative' },
@@ -151,8 +176,10 @@ describe('the Iceberg destination', () => {
     assert.deepEqual(readConfig({}), {
       catalog: { type: 'builtin' },
       warehouse: undefined,
+      s3: {},
       appendsOnly: false,
       deletes: 'mark',
+      deleteMode: 'equality',
     });
   });
 
@@ -173,4 +200,3 @@ describe('the Iceberg destination', () => {
     assert.ok(JSON.stringify(connector.spec('jdbc')).includes('"title":"Password","format":"password"'));
   });
 });
-      s3: {},

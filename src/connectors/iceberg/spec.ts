@@ -135,7 +135,7 @@ const common = {
   }),
   delete_mode: field('How older rows are removed', {
     enum: ['equality', 'position', 'copy_on_write'],
-    description: 'position and copy_on_write arrive later',
+    description: 'equality is fastest to write; position and copy_on_write are for engines without equality deletes',
     default: 'equality',
   }),
 };
