@@ -72,9 +72,11 @@ export async function startBackend(folder: string): Promise<S3Backend> {
     removeUpload: (bucket, id) => rm(join(uploads(bucket), id), { recursive: true, force: true }),
     async listUploads(bucket) {
       const ids = await readdir(uploads(bucket)).catch(() => []);
-      return Promise.all(
-        ids.map(async (id) => ({ id, key: await readFile(join(uploads(bucket), id, 'key'), 'utf8') })),
+      const found = await Promise.all(
+        ids.map(async (id) => ({ id, key: await readFile(join(uploads(bucket), id, 'key'), 'utf8').catch(() => '') })),
       );
+      // A part that was under way when its upload was given up makes the folder again, without a key.
+      return found.filter(({ key }) => key !== '');
     },
     tagOf: async (bucket, key) => (await store.getMetadata(bucket, key).catch(() => undefined))?.['etag'],
     close: () => server.close(),
@@ -134,6 +136,6 @@ function listByKey(store: Store): void {
     const objects = await Promise.all(
       page.map(async (key) => new S3Object(bucket, key, null, await store.getMetadata(bucket, key))),
     );
-    return { objects, commonPrefixes: [...commonPrefixes], isTruncated: direct.length > page.length };
+    return { objects, commonPrefixes: [...commonPrefixes], isTruncated: false };
   };
 }

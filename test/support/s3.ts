@@ -143,8 +143,7 @@ async function perform(door: Door, call: S3Request, message: Message): Promise<R
     case 'UploadPartCopy':
       return copyPart(door, message);
     case 'ListObjectsV2':
-      if (door.options.pageKeys !== undefined) query.set('max-keys', String(door.options.pageKeys));
-      return forward(door, message, `/${bucket}?${query}`);
+      return listPage(door, call, message);
     default:
       return forward(door, message, key === '' && operation === 'GET bucket' ? `/${bucket}` : message.incoming.url!);
   }
@@ -173,6 +172,24 @@ function uploadsReply(uploads: readonly { key: string; id: string }[], prefix: s
   return xml(200, list);
 }
 
+/** A page of a listing: s3rver's own tokens need a cipher that is no longer there. */
+async function listPage(door: Door, { bucket, query }: S3Request, message: Message): Promise<Reply> {
+  const size = Math.min(Number(query.get('max-keys') ?? 900), door.options.pageKeys ?? 900);
+  const token = query.get('continuation-token');
+  if (token !== null) query.set('start-after', Buffer.from(token, 'base64url').toString());
+  query.delete('continuation-token');
+  query.set('max-keys', String(size + 1));
+  const reply = await forward(door, message, `/${bucket}?${query}`);
+  const [head, ...entries] = reply.body.toString().split('<Contents>');
+  if (reply.status !== 200 || entries.length <= size) return reply;
+  const page = entries.slice(0, size);
+  const last = /<Key>(.*?)<\/Key>/.exec(page.at(-1)!)![1]!;
+  const next = Buffer.from(readXml(last)).toString('base64url');
+  const more = `<IsTruncated>true</IsTruncated><NextContinuationToken>${next}</NextContinuationToken>`;
+  const text = [head!.replace('<IsTruncated>false</IsTruncated>', more), ...page].join('<Contents>');
+  return xml(200, `${text.replace(/^<\?xml.*?>\s*/, '').replace(/<\/ListBucketResult>$/, '')}</ListBucketResult>`);
+}
+
 /** Reads the range and uploads it as a part. */
 async function copyPart(door: Door, { incoming }: Message): Promise<Reply> {
   const { 'x-amz-copy-source': source, 'x-amz-copy-source-range': range, ...headers } = incoming.headers;
@@ -186,6 +203,9 @@ async function copyPart(door: Door, { incoming }: Message): Promise<Reply> {
 
 function forward(door: Door, { incoming, body }: Message, path: string): Promise<Reply> {
   const { 'if-none-match': _, 'if-match': __, ...headers } = incoming.headers;
+  const source = headers['x-amz-copy-source'];
+  // s3rver decodes this header as if it were a whole address.
+  if (source !== undefined) headers['x-amz-copy-source'] = encodeURI(decodeURIComponent(String(source)));
   return ask(door.backend.port, { method: incoming.method ?? 'GET', path, headers }, body);
 }
 
@@ -219,6 +239,14 @@ async function collect(stream: IncomingMessage): Promise<Buffer> {
 
 const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+const readXml = (text: string): string =>
+  text
+    .replaceAll(/&#x([0-9A-F]+);/gi, (_, digits: string) => String.fromCodePoint(parseInt(digits, 16)))
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&amp;', '&');
 
 function xml(status: number, text: string): Reply {
   const body = Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>\n${text}`);

@@ -8,6 +8,7 @@ import { Failure } from '../../errors.ts';
 import { createWorld } from '../../world.ts';
 import { storageFailure } from './failure.ts';
 import { createLocalStorage, probeLocalFolder } from './index.ts';
+import { storageSuite } from './suite.test-support.ts';
 
 const world = createWorld();
 const storage = createLocalStorage(world);
@@ -19,61 +20,12 @@ after(() => rm(root, { recursive: true, force: true }));
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
+storageSuite('a local folder', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'local-storage-'));
+  return { storage, root: join(folder, 'root'), close: () => rm(folder, { recursive: true, force: true }) };
+});
+
 describe('files of a local folder', () => {
-  it('appear under their name only when they are closed', async () => {
-    const path = join(root, 'new/deep/file.parquet');
-    const output = await storage.createFile(path);
-    await output.write([bytes('a'), new Uint8Array(0), bytes('bc')]);
-    await output.write(Array.from({ length: 2000 }, () => bytes('d')));
-    assert.equal(await storage.read(path), undefined);
-    assert.ok((await storage.list(root)).every((name) => !name.endsWith('.parquet')));
-    await output.close();
-    assert.equal((await storage.read(path))?.toString(), `abc${'d'.repeat(2000)}`);
-    assert.equal(await storage.size(path), 2003);
-    assert.equal((await storage.readRange(path, 1, 4)).toString(), 'bcd');
-    assert.deepEqual(await readdir(join(root, 'new/deep')), ['file.parquet']);
-    await assert.rejects(storage.readRange(path, 2000, 2004), { kind: 'storage_failed' });
-  });
-
-  it('leave nothing when they are aborted, and stay when they were closed before', async () => {
-    const folder = join(root, 'aborted');
-    const output = await storage.createFile(join(folder, 'x'));
-    await output.write([bytes('a')]);
-    await output.abort();
-    await output.abort();
-    const kept = await storage.createFile(join(folder, 'y'));
-    await kept.close();
-    await kept.abort();
-    assert.deepEqual(await readdir(folder), ['y']);
-  });
-
-  it('are put whole, and only once with ifAbsent, also when many try at once', async () => {
-    const path = join(root, 'claims/1.json');
-    const tries = Array.from({ length: 20 }, (_, at) => storage.put(path, bytes(`writer ${at}`), { ifAbsent: true }));
-    const outcomes = await Promise.all(tries);
-    assert.equal(outcomes.filter(Boolean).length, 1);
-    assert.equal((await storage.read(path))?.toString(), `writer ${outcomes.indexOf(true)}`);
-    assert.equal(await storage.put(path, bytes('replaced')), true);
-    assert.equal((await storage.read(path))?.toString(), 'replaced');
-    assert.deepEqual(await readdir(join(root, 'claims')), ['1.json']);
-  });
-
-  it('are renamed over others, listed, removed; what is not there is no error', async () => {
-    const folder = join(root, 'moves');
-    await storage.put(join(folder, 'a'), bytes('a'));
-    await storage.put(join(folder, 'sub/b'), bytes('b'));
-    await storage.move(join(folder, 'a'), join(folder, 'sub/b'));
-    assert.deepEqual(await storage.list(folder), [join(folder, 'sub/b')]);
-    assert.equal((await storage.read(join(folder, 'sub/b')))?.toString(), 'a');
-    await storage.remove(join(folder, 'sub/b'));
-    await storage.remove(join(folder, 'sub/b'));
-    await storage.removeFolder(folder);
-    await storage.removeFolder(folder);
-    assert.deepEqual(await storage.list(folder), []);
-    assert.equal(await storage.size(join(folder, 'a')), undefined);
-    await assert.rejects(storage.move(join(folder, 'a'), join(folder, 'b')), { kind: 'storage_failed' });
-  });
-
   it('are named by path or file URL, never by a relative path or one with NUL', async () => {
     const path = join(root, 'with space');
     await storage.put(pathToFileURL(path).href, bytes('x'));

@@ -12,7 +12,7 @@ export interface S3Connection {
 
 /** Requests are repeated this often, with growing random pauses, while the store is slow or the network breaks. */
 const TRIES = 7;
-const LONGEST_REQUEST_MS = 120_000;
+const LONGEST_REQUEST_MS = 60_000;
 const LONGEST_SILENCE_MS = 60_000;
 
 /**

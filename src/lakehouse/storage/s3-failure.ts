@@ -64,10 +64,17 @@ const noCredentials: Sentence = {
   says: () => 'needs keys: the connection holds none, and the surroundings of this server offer none',
   advice: 'Enter an access key and a secret key, or run the server with a role or AWS_* variables.',
 };
+const missingFile: Sentence = { kind: 'storage_failed', says: () => 'no longer holds a file that is needed' };
+const endedUpload: Sentence = {
+  kind: 'storage_failed',
+  says: () => 'no longer knows an upload that was under way: somebody, or a rule of the bucket, has ended it',
+};
 const missingBucket: Sentence = { kind: 'object_missing', says: () => 'does not exist' };
 
 const sentences: Readonly<Record<string, Sentence>> = {
   NoSuchBucket: missingBucket,
+  NoSuchKey: missingFile,
+  NoSuchUpload: endedUpload,
   InvalidBucketName: { kind: 'configuration_invalid', says: () => 'has a name that the store does not accept' },
   AccessDenied: forbidden,
   Forbidden: forbidden,

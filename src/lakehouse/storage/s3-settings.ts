@@ -19,7 +19,7 @@ export interface S3Settings {
   readonly partBytes?: number;
   /** Larger files are copied in parts of this size; 256 MiB when absent. */
   readonly copyBytes?: number;
-  /** How long a request, or a silence within one, may last; two minutes and one when absent. */
+  /** How long a request, or a silence within one, may last; a minute when absent. */
   readonly timeoutMs?: number;
 }
 
