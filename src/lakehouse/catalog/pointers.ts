@@ -20,6 +20,7 @@ export interface PointerPorts {
 export function createPointerTables(ports: PointerPorts): TableCatalog {
   const { catalog } = ports;
   return {
+    fencedBy: 'commit',
     load: (name) => loadTable({ ...ports, name }),
     exists: async (name) => (await catalog.load(name)) !== undefined,
     commit: (name, commit) => commitByPointer(ports, name, commit),

@@ -21,6 +21,8 @@ export interface TableCommit {
  * is told the changes and writes the file itself: whoever commits does not see which.
  */
 export interface TableCatalog {
+  /** What a commit has to bring so that every older one that is still on its way fails: anything, or a new snapshot. */
+  readonly fencedBy: 'commit' | 'snapshot';
   load(name: TableName): Promise<MetadataVersion | undefined>;
   /** Works for tables whose metadata cannot be read, too. */
   exists(name: TableName): Promise<boolean>;

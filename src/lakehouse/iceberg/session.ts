@@ -1,9 +1,12 @@
 import { Failure } from '../../errors.ts';
 import type { CheckpointKeys } from './checkpoint.ts';
-import type { CommitPorts, Committer } from './committer.ts';
+import type { CommitPorts, Committer, Proposal } from './committer.ts';
+import type { MetadataVersion } from './metadata.ts';
 import { withProperties } from './metadata.ts';
 import type { FileNames } from './names.ts';
 import { removeLeftBehind } from './recovery.ts';
+import { proposeSnapshot } from './snapshot.ts';
+import { emptyTally } from './summary.ts';
 
 /** One process at work on a table under one name. */
 export interface Session {
@@ -32,17 +35,37 @@ export function createAnnouncer(options: CommitPorts, names: FileNames): Announc
  * becomes this session's first, so that a kill in between is an unclean end again.
  */
 export async function recover(opening: Session): Promise<void> {
-  const { options, names, committer, keys, announce } = opening;
+  const { options, names, committer, announce } = opening;
   const marker = await options.storage.read(names.markerPath);
   if (!marker || marker.toString() === names.session) return;
   if (!(await ownsWork(options))) return;
   await announce();
-  await committer.commit(async (base) => ({
-    metadata: withProperties(base.metadata, { [keys.attempt]: names.session }),
-    written: [],
-  }));
+  await committer.commit((base, now) => fence(opening, base, now));
   await removeLeftBehind(options.storage, names, committer.current);
   options.world.reach('iceberg.orphans-removed');
+}
+
+/**
+ * A state on which no commit of an older attempt can stand any more. A catalog that compares snapshots, not states, needs
+ * a new one for that: it changes no row.
+ */
+async function fence({ options, names, keys }: Session, base: MetadataVersion, now: number): Promise<Proposal> {
+  const metadata = withProperties(base.metadata, { [keys.attempt]: names.session });
+  if (options.catalog.fencedBy === 'commit') return { metadata, written: [] };
+  return proposeSnapshot(
+    { ...options, names },
+    {
+      operation: 'replace',
+      base,
+      metadata,
+      now,
+      added: [],
+      addedTally: emptyTally(),
+      removes: 'nothing',
+      extra: {},
+      finish: (next) => next,
+    },
+  );
 }
 
 /** An attempt that lost its lease recovers nothing; its commits are refused later. */

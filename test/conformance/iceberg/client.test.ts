@@ -158,6 +158,28 @@ describe('a commit through a REST catalog', () => {
     await site.assertTidy();
   });
 
+  it('that arrives after a newer attempt has begun is refused', async (t) => {
+    for (const effect of ['append', 'stage'] as const) {
+      const site = await siteFor(t);
+      await append(await site.open(), 1, [['a', 1n]]);
+      const table = await site.open();
+      const all = /^(GET|POST) \S+\/tables\/orders$/;
+      const away = Array.from({ length: 8 }, () => ({ when: 'before', status: 503 }) as const);
+      site.proxy.break(all, [{ when: 'before', late: true }, ...away]);
+      const unit = table.beginUnit();
+      await unit.write(batchOf(orderColumns, [['b', 1n]]));
+      await assert.rejects(unit.commit(effect, checkpoint(2)), { kind: 'connection_lost' });
+      site.proxy.break(all, []);
+      const newer = await site.open();
+      assert.equal(newer.checkpoint?.seq, 1);
+      assert.equal(await site.proxy.release(), 409);
+      await append(newer, 2, [['c', 1n]]);
+      await newer.close();
+      assert.deepEqual(await site.ids(), ['a', 'c']);
+      await site.assertTidy();
+    }
+  });
+
   it('stands beside that of another engine: both end up in the table', async (t) => {
     const site = await siteFor(t);
     const table = await site.open();
@@ -189,9 +211,11 @@ describe('a commit through a REST catalog', () => {
     const unit = table.beginUnit();
     await unit.write(batchOf(orderColumns, [['s', 1n]]));
     await unit.commit('stage', checkpoint(1));
-    assert.equal((await site.open()).checkpoint?.seq, 1);
+    await table.close();
+    const next = await site.open();
+    assert.equal(next.checkpoint?.seq, 1);
     assert.deepEqual(await site.ids(), []);
-    await table.publishStaged(checkpoint(2));
+    await next.publishStaged(checkpoint(2));
     assert.deepEqual(await site.ids(), ['s']);
   });
 });

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 export type Fault =
   | { readonly when: 'before' | 'after'; readonly status: number }
   | { readonly when: 'before' | 'after'; readonly cut: true }
+  /** The connection is cut, and the request arrives when `release` is called. */
+  | { readonly when: 'before'; readonly late: true }
   /** No answer at all, before the server got it. */
   | { readonly when: 'before'; readonly silent: true };
 
@@ -14,12 +16,15 @@ export interface Proxy {
   readonly seen: string[];
   /** Applies faults, in their order, to requests whose line matches; what comes after them passes. */
   break(line: RegExp, faults: readonly Fault[]): void;
+  /** Sends on the oldest late request; answers its status. */
+  release(): Promise<number>;
   close(): Promise<void>;
 }
 
 /** Passes requests on to a server, and breaks those that a test names. */
 export async function startProxy(target: string): Promise<Proxy> {
   const seen: string[] = [];
+  const late: (() => Promise<Response>)[] = [];
   let rules: { readonly line: RegExp; readonly faults: Fault[] }[] = [];
   const server = createServer((request, reply) => {
     pass(request, reply).catch(() => reply.destroy());
@@ -31,13 +36,16 @@ export async function startProxy(target: string): Promise<Proxy> {
     const body: Buffer[] = [];
     for await (const piece of request) body.push(piece as Buffer);
     const fault = rules.find((rule) => rule.line.test(line) && rule.faults.length > 0)?.faults.shift();
-    if (fault?.when === 'before') return spoil(reply, fault);
     const { host: _host, connection: _connection, 'content-length': _length, ...headers } = request.headers;
-    const answer = await fetch(new URL(request.url!, target), {
-      method: request.method!,
-      headers: headers as Record<string, string>,
-      ...(body.length > 0 && { body: Buffer.concat(body) }),
-    });
+    const sendOn = (): Promise<Response> =>
+      fetch(new URL(request.url!, target), {
+        method: request.method!,
+        headers: headers as Record<string, string>,
+        ...(body.length > 0 && { body: Buffer.concat(body) }),
+      });
+    if (fault && 'late' in fault) late.push(sendOn);
+    if (fault?.when === 'before') return spoil(reply, fault);
+    const answer = await sendOn();
     const text = await answer.text();
     if (fault) return spoil(reply, fault);
     reply.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' }).end(text);
@@ -51,6 +59,11 @@ export async function startProxy(target: string): Promise<Proxy> {
     break(line, faults) {
       rules = [{ line, faults: [...faults] }];
     },
+    async release() {
+      const answer = await late.shift()!();
+      await answer.arrayBuffer();
+      return answer.status;
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -60,7 +73,7 @@ export async function startProxy(target: string): Promise<Proxy> {
 
 function spoil(reply: ServerResponse, fault: Fault): void {
   if ('silent' in fault) return;
-  if ('cut' in fault) reply.destroy();
+  if ('cut' in fault || 'late' in fault) reply.destroy();
   else
     reply
       .writeHead(fault.status, { 'content-type': 'application/json' })

@@ -43,6 +43,7 @@ interface Session {
 export async function openRestCatalog(options: RestCatalogOptions): Promise<RestCatalog> {
   const session = await openSession(options);
   return {
+    fencedBy: 'snapshot',
     load: async (name) => (await loadTable(session, name))?.version,
     loadSettings: async (name) => (await loadTable(session, name))?.settings,
     exists: (name) => exists(session, name),
