@@ -13,8 +13,8 @@ export interface Stage {
   readonly home: string;
   readonly server: RunningServer;
   readonly client: Client;
-  /** The same calls, with the token, for paths outside of the OLake face. */
-  get<T>(path: string): Promise<T>;
+  /** Reads a path outside of the OLake face; undefined when nothing is there. */
+  get<T>(path: string): Promise<T | undefined>;
   close(): Promise<void>;
 }
 
@@ -35,6 +35,7 @@ export async function openStage(): Promise<Stage> {
     client,
     async get(path) {
       const response = await fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+      if (response.status === 404) return undefined;
       if (!response.ok) throw new Error(`${path} answered ${response.status}`);
       return (await response.json()) as never;
     },
