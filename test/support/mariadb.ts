@@ -144,6 +144,7 @@ function startServer({ server, share, environment }: Programs, start: ServerStar
     '--skip-name-resolve',
     '--server-id=71',
     '--log-bin=binlog',
+    '--character-set-server=utf8mb4',
     '--binlog-format=ROW',
     '--sync-binlog=0',
     '--innodb-fast-shutdown=2',
