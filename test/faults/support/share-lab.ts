@@ -39,6 +39,7 @@ export interface ShareLab {
   closeGate(): Promise<() => Promise<void>>;
   /** Chunks that readers have claimed and not handed over. */
   claims(): Promise<readonly { component: string; worker: string }[]>;
+  readerClaims(): Promise<number>;
   /** Rows of shared loads and chunks. */
   leftOvers(): Promise<number>;
   close(): Promise<void>;
@@ -62,8 +63,11 @@ export interface ShareRun {
   assertEqual(place: string): Promise<void>;
 }
 
-/** `rows` rows in pages of which a chunk holds a few. */
-export async function openShareLab(rows: number): Promise<ShareLab> {
+/** `rows` rows in pages of which a chunk holds a few. `own` = how the engine of this process works, if it does. */
+export async function openShareLab(
+  rows: number,
+  own: Partial<Pick<ShareEngineOptions, 'slots' | 'stopAt' | 'onPoint'>> = {},
+): Promise<ShareLab> {
   const folder = await mkdtemp(join(tmpdir(), 'penstock-share-'));
   const source = await startTestSource();
   await createGated(source, rows);
@@ -74,10 +78,17 @@ export async function openShareLab(rows: number): Promise<ShareLab> {
     slots: 1,
     sharing: { chunkBytes: 16 * 8192, afterMs: 0 },
   };
-  const { store, engine } = await openShareEngine(options);
+  const { store, engine } = await openShareEngine({ ...options, ...own });
   const workers: ChildProcess[] = [];
   let jobs = 0;
 
+  async function claims(): Promise<{ component: string; worker: string }[]> {
+    const { rows: found } = await store.pool.query(
+      `select t.component, a.worker from shared_chunk c join task t on t.id = c.task_id
+         join attempt a on a.task_id = t.id and a.fence = c.fence where c.state = 'claimed'`,
+    );
+    return found as { component: string; worker: string }[];
+  }
   async function start(job: ShareJob): Promise<ShareRun> {
     const id = job.id ?? ++jobs;
     const { table = 'gated' } = job;
@@ -118,6 +129,9 @@ export async function openShareLab(rows: number): Promise<ShareLab> {
     engine,
     options,
     start,
+    async readerClaims() {
+      return (await claims()).filter((claim) => claim.component === 'penstock.sync.read').length;
+    },
     async startWorker(slots = 1) {
       const script = join(import.meta.dirname, 'share-worker.ts');
       const worker = fork(script, [JSON.stringify({ ...options, slots })], {
@@ -128,13 +142,7 @@ export async function openShareLab(rows: number): Promise<ShareLab> {
       return worker;
     },
     closeGate: () => closeGate(source),
-    async claims() {
-      const { rows: found } = await store.pool.query(
-        `select t.component, a.worker from shared_chunk c join task t on t.id = c.task_id
-           join attempt a on a.task_id = t.id and a.fence = c.fence where c.state = 'claimed'`,
-      );
-      return found as { component: string; worker: string }[];
-    },
+    claims,
     async leftOvers() {
       const { rows: found } = await store.pool.query(
         `select (select count(*) from shared_load)::int + (select count(*) from shared_chunk)::int as count`,

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Attempt, AttemptResult, Component } from '../../../engine/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
+import type { FailureKind } from '../../../errors.ts';
 import type { SyncProgress, SyncSnapshot } from '../../types.ts';
 import { runInChild } from '../host.ts';
 import type { AttemptHost } from '../host.ts';
@@ -10,13 +11,15 @@ import { hostOf, openDestination, openSource, surroundings } from '../surroundin
 import type { Question, ReadWork } from '../work.ts';
 import { READ_COMPONENT } from './desk.ts';
 import type { ReadResult } from './read.ts';
-import { claimChunk, noteProgress, sealChunk } from './tables.ts';
+import { claimChunk, isLive, noteProgress, releaseChunk, sealChunk } from './tables.ts';
 import type { Holder } from './tables.ts';
 import { isShareQuestion } from './types.ts';
 import type { ChunkProgress, Claim, ShareQuestion } from './types.ts';
 
 /** How often a reader looks whether its load is still wanted, and tells how far it is. */
 const NOTE_MS = 1000;
+/** What a reader fails with whatever becomes of its load. */
+const OWN_FAILURES: ReadonlySet<FailureKind> = new Set(['value_refused', 'worker_lost', 'lease_lost']);
 /** A committer that died is known to be dead after so long: its lease, and a sweep. */
 const COMMITTER_DIES_MS = 20_000;
 /** After so long a reader ends with its chunk, so that tasks of other runs come in; the committer adds another. */
@@ -116,16 +119,24 @@ function createReaderDesk(ports: SyncPorts, attempt: Attempt): ReaderDesk {
       return () => clearInterval(timer);
     },
     async isOver({ kind }) {
-      // The committer's moment is gone with its process, and the store hears of its death later than its readers.
-      const end = ports.world.elapsed() + (kind === 'value_refused' ? 0 : COMMITTER_DIES_MS);
-      const mayEnd = (): boolean => held !== undefined && !over.signal.aborted && !attempt.signal.aborted;
-      while (mayEnd() && ports.world.elapsed() < end) {
-        await note().catch(() => undefined);
-        await pause(NOTE_MS / 4);
-      }
-      return over.signal.aborted && !attempt.signal.aborted;
+      const chunk = held;
+      held = undefined;
+      if (over.signal.aborted) return !attempt.signal.aborted;
+      if (chunk === undefined || OWN_FAILURES.has(kind)) return false;
+      await attempt.guarded((tx) => releaseChunk(tx, holder, chunk));
+      return endsSoon(ports, attempt, chunk.load);
     },
   };
+}
+
+/** The committer's moment is gone with its process, and the store hears of its death later than its readers do. */
+async function endsSoon({ world }: SyncPorts, attempt: Attempt, load: string): Promise<boolean> {
+  const end = world.elapsed() + COMMITTER_DIES_MS;
+  while (!attempt.signal.aborted && world.elapsed() < end) {
+    if (!(await attempt.guarded((tx) => isLive(tx, load)))) return true;
+    await pause(NOTE_MS / 4);
+  }
+  return false;
 }
 
 /** What the child's totals say of the chunk that it reads now. */

@@ -87,6 +87,23 @@ export async function sealChunk(
   return rows.length > 0;
 }
 
+/** Gives a claimed chunk back, so that others read it. */
+export async function releaseChunk(
+  tx: Transaction,
+  holder: Holder,
+  chunk: { load: string; number: number },
+): Promise<void> {
+  await sql`update shared_chunk set state = 'open', task_id = null, fence = null, progress = null
+    where load_id = ${chunk.load} and number = ${chunk.number} and state = 'claimed'
+      and task_id = ${holder.taskId} and fence = ${holder.fence}`.execute(tx);
+}
+
+/** Whether the load is under way: not complete, and its committer lives as far as is known. */
+export async function isLive(db: Queryable, load: string): Promise<boolean> {
+  const { rows } = await sql`select 1 from shared_load l where l.id = ${load} and ${isHeld('l')}`.execute(db);
+  return rows.length > 0;
+}
+
 /** The load as its committer sees it, with at most `most` sealed chunks. */
 export async function viewLoad(
   tx: Transaction,
