@@ -2,6 +2,7 @@ import { Failure } from '../../errors.ts';
 import { removeFiles } from './committer.ts';
 import type { DeadByFile } from './dead-rows.ts';
 import { createDeadRows } from './dead-rows.ts';
+import type { ScanPorts } from './equality-scan.ts';
 import type { LiveFile, LiveFiles } from './live-files.ts';
 import { applies } from './live-files.ts';
 import { addedEntry, writeManifest } from './manifest-files.ts';
@@ -26,10 +27,14 @@ export type Revise = (base: MetadataVersion) => Promise<Revision>;
 
 /** Removes the older rows by their places, for readers that do not know equality deletes. */
 export function reviseByPosition(state: OpenState, unit: UnitKeys): Revise {
-  const search = createRowSearch(state.options, state.committer.current.metadata, { unit, fieldId: keyField(state) });
+  const search = createRowSearch(scanPorts(state), state.committer.current.metadata, {
+    unit,
+    fieldId: keyField(state),
+  });
   return async ({ metadata }) => {
     const live = await state.live.read(metadata);
     const dead = await state.positions.load(live);
+    state.keyCache.retain(new Set(live.data.map(({ entry }) => entry.file.path)));
     const deleted: DeletedRows[] = [];
     for (const file of live.data) {
       const { path } = file.entry.file;
@@ -46,6 +51,10 @@ export function reviseByPosition(state: OpenState, unit: UnitKeys): Revise {
       written: [...files.map(({ file }) => file.path), ...manifests.map(({ path }) => path)],
     };
   };
+}
+
+function scanPorts({ options, keyCache }: OpenState): ScanPorts {
+  return { storage: options.storage, keyCache };
 }
 
 export function keyField({ layout, options }: OpenState): number {
@@ -103,7 +112,10 @@ interface Rewritten {
  * written once more only if other deletes hold for it since. `prepared` gets what an abort has to remove.
  */
 export function reviseByCopy(state: OpenState, unit: UnitKeys, prepared: string[]): Revise {
-  const search = createRowSearch(state.options, state.committer.current.metadata, { unit, fieldId: keyField(state) });
+  const search = createRowSearch(scanPorts(state), state.committer.current.metadata, {
+    unit,
+    fieldId: keyField(state),
+  });
   const done = new Map<string, Rewritten>();
 
   async function rewrite(base: MetadataVersion, live: LiveFiles, file: LiveFile): Promise<Rewritten | undefined> {
@@ -129,6 +141,7 @@ export function reviseByCopy(state: OpenState, unit: UnitKeys, prepared: string[
   }
   return async (base) => {
     const live = await state.live.read(base.metadata);
+    state.keyCache.retain(new Set(live.data.map(({ entry }) => entry.file.path)));
     const removes = new Set<string>();
     const placed: { entry: ManifestEntry; specId: number }[] = [];
     for (const file of live.data) {

@@ -1,4 +1,4 @@
-import type { Column, ColumnVector } from '../../columns/index.ts';
+import type { Column, ColumnBatch, ColumnVector } from '../../columns/index.ts';
 import { isPresent, lanesOf } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
 import type { WantedColumn } from '../parquet/index.ts';
@@ -19,6 +19,7 @@ export interface ScanPorts {
   readonly signal?: AbortSignal;
   /** Memory for keys; more keys than fit are gone through in several passes over the data files. */
   readonly keyBytes?: number;
+  readonly keyCache?: KeyCache;
 }
 
 const KEY_BYTES = 96 << 20;
@@ -103,22 +104,72 @@ async function* loadKeys(
 /** Told of a row: its key lies in `bytes` between the two ends, until the next row. */
 export type TakeKey = (row: number, bytes: Uint8Array, range: readonly [number, number]) => void;
 
+interface KeyedFile {
+  readonly file: LiveFile;
+  readonly columns: readonly WantedColumn[];
+}
+
 /** The keys of all rows of a data file, in order. */
-export async function scanKeys(
-  ports: ScanPorts,
-  { file, columns }: { readonly file: LiveFile; readonly columns: readonly WantedColumn[] },
-  take: TakeKey,
-): Promise<void> {
-  const vectors = await openVectorReader(ports.storage, file.entry.file.path);
+export async function scanKeys(ports: ScanPorts, { file, columns }: KeyedFile, take: TakeKey): Promise<void> {
   const reader = createKeyReader(columns);
   let first = 0;
-  for (const group of vectors.groups.keys()) {
-    ports.signal?.throwIfAborted();
-    const { rows, columns: found } = await vectors.readGroup(group, columns);
+  for await (const { rows, columns: found } of readKeyBatches(ports, { file, columns })) {
     const start = first;
     reader(found, rows, (row, bytes, range) => take(start + row, bytes, range));
     first += rows;
   }
+}
+
+async function* readKeyBatches(ports: ScanPorts, { file, columns }: KeyedFile): AsyncGenerator<ColumnBatch> {
+  const known = ports.keyCache?.get(file.entry.file.path);
+  if (known) {
+    yield* known;
+    return;
+  }
+  const vectors = await openVectorReader(ports.storage, file.entry.file.path);
+  const batches: ColumnBatch[] = [];
+  for (const group of vectors.groups.keys()) {
+    ports.signal?.throwIfAborted();
+    const batch = await vectors.readGroup(group, columns);
+    if (file.entry.file.records <= CACHED_ROWS) batches.push(batch);
+    yield batch;
+  }
+  if (batches.length > 0) ports.keyCache?.set(file.entry.file.path, batches);
+}
+
+/** Files of more rows are read anew each time they are looked through. */
+const CACHED_ROWS = 20_000;
+const CACHED_BYTES = 48 << 20;
+
+/** The key columns of small files, of which a table that is committed often has many. One key per cache. */
+export interface KeyCache {
+  get(path: string): readonly ColumnBatch[] | undefined;
+  set(path: string, batches: readonly ColumnBatch[]): void;
+  /** Forgets the files that are not among these. */
+  retain(paths: ReadonlySet<string>): void;
+}
+
+export function createKeyCache(): KeyCache {
+  const kept = new Map<string, { readonly batches: readonly ColumnBatch[]; readonly bytes: number }>();
+  let total = 0;
+  function forget(path: string): void {
+    total -= kept.get(path)?.bytes ?? 0;
+    kept.delete(path);
+  }
+  return {
+    get: (path) => kept.get(path)?.batches,
+    set(path, batches) {
+      const vectors = batches.flatMap(({ columns }) => columns);
+      const bytes = vectors.reduce((sum, { values, heap }) => sum + values.byteLength + heap.byteLength, 512);
+      if (total + bytes > CACHED_BYTES) return;
+      forget(path);
+      kept.set(path, { batches, bytes });
+      total += bytes;
+    },
+    retain(paths) {
+      for (const path of kept.keys()) if (!paths.has(path)) forget(path);
+    },
+  };
 }
 
 /** A byte that no text holds. */

@@ -3,6 +3,7 @@ import type { ParquetCodec } from '../parquet/index.ts';
 import type { CheckpointKeys, CommitCheckpoint } from './checkpoint.ts';
 import type { CommitPorts, Committer } from './committer.ts';
 import type { DeleteMode } from './delete-modes.ts';
+import type { KeyCache } from './equality-scan.ts';
 import type { ExactInteger } from './exact.ts';
 import type { LiveReader } from './live-files.ts';
 import type { IcebergSchema, PartitionSpec, TableMetadata } from './model.ts';
@@ -94,6 +95,8 @@ export interface OpenState {
   readonly layout: WriteLayout;
   readonly live: LiveReader;
   readonly positions: PositionIndex;
+  /** Identifiers of small files. */
+  readonly keyCache: KeyCache;
   readonly ownSnapshots: Set<ExactInteger>;
   /** Snapshot that was current at opening. */
   readonly baseline: ExactInteger | undefined;

@@ -7,6 +7,7 @@ import { currentSchema, currentSnapshot, findSpec } from './metadata.ts';
 import type { FileNames } from './names.ts';
 import { createFileNames } from './names.ts';
 import { adoptUnit, issueTicket } from './join.ts';
+import { createKeyCache } from './equality-scan.ts';
 import { createLiveReader } from './live-files.ts';
 import { loadOrCreate, withShape } from './open.ts';
 import { closeTable, discardStaged, publishStaged } from './operations.ts';
@@ -88,6 +89,7 @@ async function describe(opening: Opening): Promise<OpenState> {
     },
     live: createLiveReader(options.storage),
     positions: createPositionIndex(options),
+    keyCache: createKeyCache(),
     ownSnapshots: new Set(),
     baseline: metadata['current-snapshot-id'],
     checkpointText: metadata.properties[keys.checkpoint],
