@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client as Postgres } from 'pg';
 import { type Client, signIn } from '../../examples/demo/client.ts';
 import { type RunningServer, startServer } from '../../examples/demo/server.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/index.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres, withDatabase } from '../../src/store/index.ts';
 
 const PASSWORD = 'bench-password';
 
@@ -15,6 +15,8 @@ export interface Stage {
   readonly client: Client;
   /** Reads a path outside of the OLake face; undefined when nothing is there. */
   get<T>(path: string): Promise<T | undefined>;
+  /** The one PostgreSQL that is read from, started when it is first asked for. */
+  source(): Promise<EmbeddedPostgres>;
   close(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export async function openStage(): Promise<Stage> {
     body: JSON.stringify(login),
   });
   const { token } = ((await answer.json()) as { data: { token: string } }).data;
+  let source: Promise<EmbeddedPostgres> | undefined;
   return {
     home,
     server,
@@ -39,36 +42,64 @@ export async function openStage(): Promise<Stage> {
       if (!response.ok) throw new Error(`${path} answered ${response.status}`);
       return (await response.json()) as never;
     },
+    source: () => (source ??= startSource(home)),
     async close() {
       await server.stop();
+      await (await source)?.stop();
       await rm(home, { recursive: true, force: true });
     },
   };
 }
 
-/** A real PostgreSQL to read from, with a client that stays connected. */
+/** A database of a real PostgreSQL to read from, with a client that stays connected. */
 export interface PostgresSource {
   readonly url: string;
   readonly postgres: Postgres;
+  /** Drops the database and what reads it. */
   stop(): Promise<void>;
 }
 
-export async function openPostgres(stage: Stage, name: string): Promise<PostgresSource> {
-  const server: EmbeddedPostgres = await startEmbeddedPostgres({
-    dataDir: join(stage.home, name),
+function startSource(home: string): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres({
+    dataDir: join(home, 'source'),
     listen: { port: 0 },
     settings: { shared_buffers: '512MB', wal_level: 'logical', max_wal_size: '4GB' },
   });
-  const postgres = new Postgres(server.url);
+}
+
+/** A database of its own on the one source server of the stage. */
+export async function openPostgres(stage: Stage, name: string): Promise<PostgresSource> {
+  const server = await stage.source();
+  await onServer(server.url, (owner) => owner.query(`create database ${name}`));
+  const url = withDatabase(server.url, name);
+  const postgres = new Postgres(url);
   await postgres.connect();
   return {
-    url: server.url,
+    url,
     postgres,
     async stop() {
       await postgres.end();
-      await server.stop();
+      await onServer(server.url, (owner) => dropDatabase(owner, name));
     },
   };
+}
+
+async function onServer(url: string, work: (owner: Postgres) => Promise<unknown>): Promise<void> {
+  const owner = new Postgres(url);
+  await owner.connect();
+  try {
+    await work(owner);
+  } finally {
+    await owner.end();
+  }
+}
+
+/** Slots go first: they hold the database, and the log of all. */
+async function dropDatabase(owner: Postgres, name: string): Promise<void> {
+  const slots = 'from pg_replication_slots where database = $1';
+  await owner.query(`select pg_terminate_backend(active_pid, 5000) ${slots} and active`, [name]);
+  await owner.query(`select pg_drop_replication_slot(slot_name) ${slots}`, [name]);
+  await owner.query(`drop database ${name} with (force)`);
 }
 
 /** Settings of a postgres source that reaches the server. */
