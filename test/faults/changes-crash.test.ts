@@ -93,7 +93,8 @@ async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Pr
       assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
       await assertEqual(job, options, stopAt);
       const again = await job.attempt();
-      assert.equal(again.result?.progress.records, 0, `${stopAt}: changes came again`);
+      assert.equal(again.failure, undefined, `${stopAt}, one run later: ${again.failure?.message}`);
+      assert.equal(again.result!.progress.records, 0, `${stopAt}: changes came again`);
     }
   } finally {
     await job.remove();
