@@ -81,6 +81,7 @@ export async function openShareLab(
   const { store, engine } = await openShareEngine({ ...options, ...own });
   const workers: ChildProcess[] = [];
   let jobs = 0;
+  let discovered: ReturnType<typeof discoverStreams> | undefined;
 
   async function claims(): Promise<{ component: string; worker: string }[]> {
     const { rows: found } = await store.pool.query(
@@ -92,7 +93,8 @@ export async function openShareLab(
   async function start(job: ShareJob): Promise<ShareRun> {
     const id = job.id ?? ++jobs;
     const { table = 'gated' } = job;
-    const snapshot = await describeJob(source, { ...job, table }, { id, lake: join(folder, `lake-${id}`) });
+    discovered ??= discoverStreams(asVisitor(source));
+    const snapshot = await describeJob(source, { ...job, table }, { id, lake: join(folder, `lake-${id}`), discovered });
     const started = await engine.start({
       kind: 'sync',
       project: 'p',
@@ -179,6 +181,7 @@ async function createGated(source: TestSource, rows: number): Promise<void> {
   await source.run(
     `create function pass_gate() returns boolean language plpgsql volatile as $$
        begin
+         if current_query() not ilike 'copy%' then return true; end if;
          perform pg_advisory_lock_shared(${GATE});
          perform pg_advisory_unlock_shared(${GATE});
          return true;
@@ -188,6 +191,15 @@ async function createGated(source: TestSource, rows: number): Promise<void> {
      create role visitor login password 'visitor';
      grant select on gated to visitor`,
   );
+  // The same with a value in each chunk that no table can hold.
+  await source.run(
+    `create table spoiled (id bigint primary key, name text, amount numeric(10,2), at timestamptz not null);
+     insert into spoiled select id, name, case when id % 100 = 0 then 'NaN' else amount end, at from gated;
+     alter table spoiled enable row level security;
+     create policy gate on spoiled using (id % 50 <> 1 or pass_gate());
+     grant select on spoiled to visitor`,
+  );
+  await source.run('analyze spoiled');
 }
 
 async function closeGate(source: TestSource): Promise<() => Promise<void>> {
@@ -200,14 +212,22 @@ async function closeGate(source: TestSource): Promise<() => Promise<void>> {
   };
 }
 
+function asVisitor(source: TestSource): TestSource {
+  return { ...source, config: { ...source.config, username: 'visitor', password: 'visitor' } };
+}
+
 async function describeJob(
   source: TestSource,
   job: ShareJob & { readonly table: string },
-  place: { readonly id: number; readonly lake: string },
+  place: {
+    readonly id: number;
+    readonly lake: string;
+    readonly discovered: ReturnType<typeof discoverStreams>;
+  },
 ): Promise<SyncSnapshot> {
   const { mode = 'full_refresh', destination } = job;
-  const visited = { ...source, config: { ...source.config, username: 'visitor', password: 'visitor' } };
-  const found = (await discoverStreams(visited)).filter(({ name }) => name === job.table);
+  const visited = asVisitor(source);
+  const found = (await place.discovered).filter(({ name }) => name === job.table);
   const prefix = destination === 'parquet' ? 'job' : `job_${place.id}`;
   const built = buildCatalog(found, { prefix, database: 'shop' });
   const catalog: Catalog = {
