@@ -48,7 +48,7 @@ function firstWrong(bytes: Buffer): number {
     if (isUtf8(head.subarray(0, middle - openTail(head)))) good = middle;
     else bad = middle;
   }
-  return good;
+  return good - openTail(bytes.subarray(0, good));
 }
 
 function notUtf8(location: string, at: number): Failure {

@@ -37,26 +37,36 @@ export async function readJson(bytes: Bytes, file: JsonFile, taker: RecordTaker)
       head = Buffer.concat([head, piece]);
       splitter = chooseSplitter(head, file, taker);
       if (splitter === undefined) continue;
-      next = head.indexOf(MARK) === 0 ? head.subarray(MARK.length) : head;
+      next = withoutMark(head);
     }
     const wanted = splitter.feed(next);
     await file.drain?.();
     if (!wanted) return;
   }
-  splitter ??= splitLines(file, taker);
-  if (head.length > 0) splitter.end(file.isCut?.() === true);
+  if (splitter === undefined) {
+    splitter = splitLines(file, taker);
+    splitter.feed(withoutMark(head));
+  }
+  splitter.end(file.isCut?.() === true);
   await file.drain?.();
 }
 
+function withoutMark(head: Buffer): Buffer {
+  return head.indexOf(MARK) === 0 ? head.subarray(MARK.length) : head;
+}
+
+/** A first line of which no end is seen within this is hardly one of many. */
+const LONGEST_LOOK = 1024 * 1024;
+
 /** An array is read as one whatever was said; else lines, unless the first line holds no whole object. */
 function chooseSplitter(head: Buffer, file: JsonFile, taker: RecordTaker): Splitter | undefined {
-  const text = head.indexOf(MARK) === 0 ? head.subarray(MARK.length) : head;
+  const text = withoutMark(head);
   const first = text.findIndex((byte) => byte > 32);
   if (first < 0) return undefined;
   if (text[first] === 91 || file.lineDelimited === false) return splitValues(file, taker);
   if (file.lineDelimited === true) return splitLines(file, taker);
   const lineEnd = text.indexOf(LINE_FEED, first);
-  if (lineEnd < 0) return head.length > LONGEST_RECORD ? splitLines(file, taker) : undefined;
+  if (lineEnd < 0) return head.length > LONGEST_LOOK ? splitValues(file, taker) : undefined;
   return isObject(text.subarray(first, lineEnd)) ? splitLines(file, taker) : splitValues(file, taker);
 }
 

@@ -1,4 +1,5 @@
 import type { ColumnType } from '../columns/index.ts';
+import { Failure } from '../errors.ts';
 import { guessColumns, uniteColumns } from './guess.ts';
 import type { DataFile, FileGroup } from './listing.ts';
 import { describeParquet } from './parquet/read.ts';
@@ -38,8 +39,14 @@ export async function describeStream(
   const stored: (readonly FileColumn[])[] = [];
   for (const file of files) {
     signal.throwIfAborted();
-    if (file.format === 'parquet') stored.push(await withFile(file, signal, (opened) => describeParquet(opened, file)));
-    else await sampleText(file, settings, { guess, signal });
+    try {
+      if (file.format === 'parquet')
+        stored.push(await withFile(file, signal, (opened) => describeParquet(opened, file)));
+      else await sampleText(file, settings, { guess, signal });
+    } catch (error) {
+      if (!isOfFile(error)) throw error;
+      log({ level: 'warn', message: `columns are found without a file that cannot be read: ${error.message}` });
+    }
   }
   const columns = uniteColumns([guess.columns(), ...stored]).map((column) => withGivenType(column, settings));
   return {
@@ -58,6 +65,12 @@ async function sampleText(
 ): Promise<void> {
   guess.enter(settings.sampleRows, settings.sampleRows * BYTES_PER_RECORD);
   await readRecords(file, { settings, taker: guess, signal });
+}
+
+/** True for what ails one file: it is told when it is read, and no reason to hide the stream or others. */
+function isOfFile(error: unknown): error is Failure {
+  const kinds: readonly string[] = ['value_refused', 'connection_lost', 'permission_missing', 'object_missing'];
+  return error instanceof Failure && kinds.includes(error.kind);
 }
 
 function chooseFiles(files: readonly DataFile[]): readonly DataFile[] {

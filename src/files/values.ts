@@ -57,6 +57,16 @@ export function isNumber(text: string): boolean {
   return NUMBER.test(text);
 }
 
+/** A number's text as an integer of this scale; undefined when it is none, or has more digits behind the point. */
+export function parseDecimal(text: string, scale: number): bigint | undefined {
+  const match = /^(-?)(\d*)(?:\.(\d+))?$/.exec(text);
+  if (!match || !isNumber(text)) return undefined;
+  const [, sign = '', whole = '', fraction = ''] = match;
+  if (/[1-9]/.test(fraction.slice(scale))) return undefined;
+  const unscaled = BigInt(whole + fraction.slice(0, scale).padEnd(scale, '0'));
+  return sign === '' ? unscaled : -unscaled;
+}
+
 /** Digits that carry the value: without sign, point, exponent and the zeros before them. */
 export function significantDigits(number: string): number {
   return number

@@ -31,8 +31,13 @@ export function nestedText(value: unknown, tree: SchemaTree): string {
     return `[${value.map((item) => nestedText(item, element)).join(',')}]`;
   }
   if (value instanceof Uint8Array || typeof value !== 'object') return leafText(value, tree.element);
-  const entries = Object.entries(value as Record<string, unknown>).filter(([, inner]) => inner !== undefined);
-  const members = entries.map(([key, inner]) => `${JSON.stringify(key)}:${nestedText(inner, memberOf(tree, key))}`);
+  const object = value as Record<string, unknown>;
+  const inner = valueOfMap(tree);
+  const members = inner
+    ? Object.entries(object).map(([key, item]) => `${JSON.stringify(key)}:${nestedText(item, inner)}`)
+    : tree.children.map(
+        (child) => `${JSON.stringify(child.element.name)}:${nestedText(object[child.element.name], child)}`,
+      );
   return `{${members.join(',')}}`;
 }
 
@@ -53,9 +58,8 @@ function elementOf(tree: SchemaTree): SchemaTree {
   return repeated.children.length === 1 ? repeated.children[0]! : repeated;
 }
 
-function memberOf(tree: SchemaTree, key: string): SchemaTree {
-  const { converted_type: converted, logical_type: logical } = tree.element;
+function valueOfMap({ element, children }: SchemaTree): SchemaTree | undefined {
+  const { converted_type: converted, logical_type: logical } = element;
   const map = converted === 'MAP' || converted === 'MAP_KEY_VALUE' || logical?.type === 'MAP';
-  if (map) return tree.children[0]?.children[1] ?? tree;
-  return tree.children.find((child) => child.element.name === key) ?? tree;
+  return map ? children[0]?.children[1] : undefined;
 }

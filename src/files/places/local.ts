@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -20,20 +20,17 @@ export function localPlace(url: string, { allowPath, log }: Surroundings): Place
   const root = localPath(url);
   allowPath?.(root);
   return {
-    namespace: basename(root) || 'root',
+    namespace: lastFolder(root),
     patternText: (file) => file.path,
     list: (signal) => listBelow(root, { allowPath, log, signal }),
     open: (file, signal) => openListed(root, file, { allowPath, signal }),
   };
 }
 
-/** For a single file the namespace is its folder's name. */
-export async function namedByFolder(place: Place, url: string): Promise<Place> {
-  const root = localPath(url);
-  const found = await stat(root).catch((error: unknown) => {
-    throw explain(error, root);
-  });
-  return found.isFile() ? { ...place, namespace: basename(dirname(root)) || 'root' } : place;
+/** The folder's own name; for a single file that of the folder in which it lies. */
+function lastFolder(root: string): string {
+  const file = statSync(root, { throwIfNoEntry: false })?.isFile() === true;
+  return basename(file ? dirname(root) : root) || 'root';
 }
 
 type Rules = Pick<Surroundings, 'allowPath'> & { readonly signal: AbortSignal };
