@@ -57,8 +57,7 @@ export const connector: DestinationConnector = {
   async check(config, context) {
     const lake = await openLake(readConfig(config), context);
     try {
-      context.log({ level: 'info', message: `writing, reading and removing a probe in ${lake.warehouse}` });
-      await probeStorage({ storage: lake.storage, world: context.world }, lake.warehouse);
+      await probe(lake);
       context.log({ level: 'info', message: 'asking the catalog' });
       await lake.catalog.exists({ database: 'penstock_probe', table: 'penstock_probe' });
       context.log({ level: 'info', message: 'warehouse and catalog can be used' });
@@ -77,7 +76,7 @@ export const connector: DestinationConnector = {
         const table = await lake.catalog.load(name);
         if (!table) return false;
         allowLocation(lake.context, table.metadata.location);
-        await scanLiveRows({ storage: lake.storage, signal }, table.metadata, { columns, sink });
+        await scanLiveRows({ storage: lake.storageOf(name), signal }, table.metadata, { columns, sink });
         return true;
       },
       openTable: (table) => openTable(lake, table),
@@ -94,6 +93,9 @@ interface Lake {
   readonly config: IcebergConfig;
   readonly context: DestinationContext;
   readonly storage: Storage;
+  /** Files of one table: by credentials that the catalog lends, where it does. */
+  storageOf(name: TableName): Storage;
+  readonly lends: boolean;
   readonly warehouse: string;
   readonly catalog: TableCatalog;
   close(): Promise<void>;
@@ -103,7 +105,18 @@ async function openLake(config: IcebergConfig, context: DestinationContext): Pro
   const warehouse = config.warehouse ?? context.warehouse;
   allowLocation(context, warehouse);
   const storage = createStorage({ world: context.world, s3: config.s3 });
-  return { config, context, warehouse, storage, ...(await openCatalog(config.catalog, context, storage)) };
+  const { lentStorage, ...open } = await openCatalog(config.catalog, context, { storage, s3: config.s3, warehouse });
+  const lends = lentStorage !== undefined;
+  return { config, context, warehouse, storage, lends, storageOf: lentStorage ?? (() => storage), ...open };
+}
+
+async function probe({ context, warehouse, storage, lends }: Lake): Promise<void> {
+  if (lends) {
+    context.log({ level: 'info', message: `the catalog lends credentials for each table below ${warehouse}` });
+    return;
+  }
+  context.log({ level: 'info', message: `writing, reading and removing a probe in ${warehouse}` });
+  await probeStorage({ storage, world: context.world }, warehouse);
 }
 
 /** The check of local folders; what lies in S3 is the keys' to allow. */
@@ -119,11 +132,11 @@ function locate(lake: Lake, name: TableName): string {
 }
 
 async function openTable(lake: Lake, open: OpenTable): Promise<DestinationTable> {
-  const { config, context, storage, catalog } = lake;
+  const { config, context, catalog } = lake;
   const identifier = config.appendsOnly ? undefined : open.identifier;
   const table = await openIcebergTable({
     ...open,
-    storage,
+    storage: lake.storageOf(open.name),
     catalog,
     world: context.world,
     guard: context.guard,
@@ -182,11 +195,11 @@ function bindUnit(lake: Lake, unit: IcebergUnit): CommitUnit {
 
 /** Joins a table that another process has open; where its files lie, the ticket says. */
 function joinTable(lake: Lake, open: OpenTable, ticket: IcebergTicket): TableWriter {
-  const { context, storage } = lake;
+  const { context } = lake;
   const writer = joinIcebergTable(
     {
       ...open,
-      storage,
+      storage: lake.storageOf(open.name),
       world: context.world,
       codec: 'zstd',
       targetFileBytes: LARGEST_FILE_BYTES,
@@ -221,10 +234,10 @@ async function maintainTable(
   name: TableName,
   work: { readonly policy: MaintenancePolicy; readonly signal: AbortSignal },
 ): Promise<MaintenanceResult | undefined> {
-  const { context, storage, catalog } = lake;
+  const { context, catalog } = lake;
   return maintainIcebergTable({
     ...work,
-    storage,
+    storage: lake.storageOf(name),
     catalog,
     name,
     world: context.world,
@@ -239,6 +252,7 @@ async function dropTable(lake: Lake, name: TableName): Promise<boolean> {
   await lake.context.guard();
   const { dropped, kept } = await dropIcebergTable({
     ...lake,
+    storage: lake.storageOf(name),
     world: lake.context.world,
     name,
     location: locate(lake, name),

@@ -79,17 +79,17 @@ describe('a table in the bucket of a destination', () => {
 describe('a server that dies in a commit', () => {
   it('between metadata file and swap leaves the table as it was; after the swap, as it is to be', async () => {
     await create('crash');
-    const before = (await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text;
+    const whole = (await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text;
     fails = 'warehouse.before-swap';
     assert.equal((await setProperty('crash')).status, 500);
     fails = undefined;
-    assert.equal((await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text, before);
+    assert.equal((await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text, whole);
     assert.equal((await setProperty('crash')).status, 200);
     fails = 'warehouse.swapped';
     assert.equal((await setProperty('crash')).status, 500);
     fails = undefined;
-    const after = await call(rig, 'GET /v1/p/namespaces/n/tables/crash');
-    assert.equal(((after.body['metadata'] as unknown as Record<string, object[]>)['metadata-log'] ?? []).length, 2);
+    const later = await call(rig, 'GET /v1/p/namespaces/n/tables/crash');
+    assert.equal(((later.body['metadata'] as unknown as Record<string, object[]>)['metadata-log'] ?? []).length, 2);
   });
 
   it('keeps a table that lost its metadata file droppable', async () => {

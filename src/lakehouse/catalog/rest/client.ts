@@ -19,6 +19,8 @@ export interface RestCatalogOptions {
   readonly warehouse?: string;
   readonly credentials: RestCredentials;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Asks the catalog to lend credentials for the files of tables. */
+  readonly borrows?: boolean;
   readonly world: World;
   /** Of one try. */
   readonly timeoutMs?: number;
@@ -56,7 +58,11 @@ export async function openRestCatalog(options: RestCatalogOptions): Promise<Rest
 async function openSession(options: RestCatalogOptions): Promise<Session> {
   const { world } = options;
   const base = readBase(options.url);
-  const http = createRestHttp({ ...options, authorize: createAuthorize(options.credentials, base, world) });
+  const headers = {
+    ...options.headers,
+    ...(options.borrows && { 'x-iceberg-access-delegation': 'vended-credentials' }),
+  };
+  const http = createRestHttp({ ...options, headers, authorize: createAuthorize(options.credentials, base, world) });
   const url = new URL(`${base.href}/v1/config`);
   if (options.warehouse) url.searchParams.set('warehouse', options.warehouse);
   const answer = await http({ method: 'GET', url, repeats: true });
@@ -105,13 +111,29 @@ async function loadTable(session: Session, name: TableName): Promise<LoadedTable
 }
 
 function readTable(answer: RestAnswer, { database, table }: TableName): LoadedTable {
-  const { metadata, config, 'metadata-location': location } = (answer.body ?? {}) as Readonly<Record<string, unknown>>;
+  const {
+    metadata,
+    config,
+    'metadata-location': location,
+    'storage-credentials': lent,
+  } = (answer.body ?? {}) as Readonly<Record<string, unknown>>;
   if (answer.status !== 200 || typeof metadata !== 'object')
     throw answerFailure(answer, `the table ${database}.${table}`);
   return {
     version: { location: typeof location === 'string' ? location : '', metadata: asMetadata(metadata) },
-    settings: (config ?? {}) as Readonly<Record<string, string>>,
+    settings: { ...(config as object), ...lentFor(metadata as { location?: unknown }, lent) },
   };
+}
+
+/** Of credentials by location, those of the longest prefix of the table's. */
+function lentFor(metadata: { readonly location?: unknown }, lent: unknown): Readonly<Record<string, string>> {
+  const { location } = metadata;
+  const list = (Array.isArray(lent) ? lent : []) as readonly { prefix?: unknown; config?: unknown }[];
+  const fits = list.filter(
+    ({ prefix }) => typeof prefix === 'string' && typeof location === 'string' && location.startsWith(prefix),
+  );
+  const best = fits.toSorted((left, right) => String(right.prefix).length - String(left.prefix).length)[0];
+  return (best?.config ?? {}) as Readonly<Record<string, string>>;
 }
 
 async function exists(session: Session, name: TableName): Promise<boolean> {
