@@ -1,5 +1,5 @@
 import type { RelationPlan } from './relations.ts';
-import { clearRow, ensureRoom, putNull, type Cell, type RowWriter } from './row.ts';
+import { clearRow, ensureRoom, type Cell, type RowWriter } from './row.ts';
 import { VALUE, type Tuple } from './tuples.ts';
 
 /** What all rows of one transaction share: the fields that the log adds behind the operation, ready to be copied. */
@@ -23,12 +23,15 @@ export function transactionFields(committed: bigint, place: string): Transaction
   return fields;
 }
 
+/** One change whose row is to be built. Reused from change to change. */
 export interface RowSource {
-  readonly bytes: Buffer;
-  readonly view: DataView;
-  readonly tuple: Tuple;
+  bytes: Buffer;
+  view: DataView;
+  tuple: Tuple;
   /** The row before the change; has what the new one left out. */
-  readonly old: Tuple | undefined;
+  old: Tuple | undefined;
+  operation: number;
+  shared: TransactionFields;
 }
 
 const cell: Cell = { bytes: Buffer.alloc(0), view: new DataView(new ArrayBuffer(0)), at: 0, length: 0 };
@@ -37,58 +40,51 @@ const cell: Cell = { bytes: Buffer.alloc(0), view: new DataView(new ArrayBuffer(
  * Writes the row as a message of a binary `COPY`, so that the reader of loads reads it, too. Answers how many fields the
  * log left out; their length is `ABSENT`.
  */
-export function buildRow(row: RowWriter, plan: RelationPlan, what: RowSource & { operation: number; shared: Buffer }) {
-  const { shared } = what;
+export function buildRow(row: RowWriter, plan: RelationPlan, what: RowSource): number {
+  const { shared, old } = what;
+  const { sources, absent } = plan;
   clearRow(row);
-  ensureRoom(row, OPERATION_AT + 1 + shared.length);
+  ensureRoom(row, OPERATION_AT + 1 + shared.length + 4 * sources.length);
   row.bytes[0] = 0x64;
-  row.view.setInt16(FIELDS_AT, LEADING_FIELDS + plan.sources.length);
+  row.view.setInt16(FIELDS_AT, LEADING_FIELDS + sources.length);
   row.view.setInt32(FIELDS_AT + 2, 1);
   row.bytes[OPERATION_AT] = what.operation;
-  shared.copy(row.bytes, OPERATION_AT + 1);
+  row.bytes.set(shared, OPERATION_AT + 1);
   row.at = OPERATION_AT + 1 + shared.length;
-  let absent = 0;
   cell.bytes = what.bytes;
   cell.view = what.view;
-  for (let field = 0; field < plan.sources.length; field++) {
-    if (!putField(row, { plan, field, what })) absent++;
+  let missing = 0;
+  for (let field = 0; field < sources.length; field++) {
+    const source = sources[field] ?? -1;
+    let { tuple } = what;
+    let kind: number = source < 0 || source >= tuple.columns ? VALUE.null : (tuple.kinds[source] ?? VALUE.null);
+    if (kind === VALUE.unchanged && old) {
+      tuple = old;
+      kind = tuple.kinds[source] ?? VALUE.unchanged;
+    }
+    if (kind === VALUE.unchanged || absent[field] === 1) {
+      putLength(row, ABSENT);
+      missing++;
+    } else if (kind === VALUE.null) {
+      putLength(row, -1);
+    } else {
+      cell.at = tuple.places[source] ?? 0;
+      cell.length = tuple.lengths[source] ?? 0;
+      const reader = plan.readers[field];
+      const convert = kind === VALUE.binary ? reader?.binary : reader?.printed;
+      if (!convert)
+        throw new TypeError(`no reader for the type of "${plan.relation.columns[source]?.name}" in the log`);
+      convert(cell, row);
+    }
   }
   row.view.setUint32(1, row.at - 1);
-  return absent;
+  return missing;
 }
 
-interface FieldOf {
-  readonly plan: RelationPlan;
-  readonly field: number;
-  readonly what: RowSource;
-}
-
-/** False when the log has no value for the field. */
-function putField(row: RowWriter, { plan, field, what }: FieldOf): boolean {
-  const source = plan.sources[field] ?? -1;
-  let { tuple } = what;
-  let kind = source < 0 || source >= tuple.columns ? VALUE.null : (tuple.kinds[source] ?? VALUE.null);
-  if (kind === VALUE.unchanged && what.old) {
-    tuple = what.old;
-    kind = tuple.kinds[source] ?? VALUE.unchanged;
-  }
-  if (kind === VALUE.unchanged || plan.absent[field] === 1) {
-    ensureRoom(row, 4);
-    row.view.setInt32(row.at, ABSENT);
-    row.at += 4;
-    return false;
-  }
-  const reader = plan.readers[field];
-  if (kind === VALUE.null || !reader) {
-    putNull(row);
-    return true;
-  }
-  cell.at = tuple.places[source] ?? 0;
-  cell.length = tuple.lengths[source] ?? 0;
-  const convert = kind === VALUE.binary ? reader.binary : reader.printed;
-  if (!convert) throw new TypeError(`no reader for the type of "${plan.relation.columns[source]?.name}" in the log`);
-  convert(cell, row);
-  return true;
+function putLength(row: RowWriter, length: number): void {
+  ensureRoom(row, 4);
+  row.view.setInt32(row.at, length);
+  row.at += 4;
 }
 
 /** The text of a column's value; null when there is none, undefined when the log left it out. */

@@ -180,8 +180,7 @@ function takeTransaction(following: Following): LoggedTransaction | undefined {
     inbox.start = start + length;
     if (type !== COPY_DATA) continue;
     if (bytes[start + 5] === XLOG_DATA) {
-      const span = { from: start + PAYLOAD_AT, to: start + length };
-      const done = following.transactions.take(bytes, view, span);
+      const done = following.transactions.take({ bytes, view, from: start + PAYLOAD_AT, to: start + length });
       if (done) return done;
     } else if (bytes[start + 5] === KEEPALIVE) {
       takeKeepalive(following, { walEnd: view.getBigUint64(start + 6), asks: bytes[start + 22] === 1 });

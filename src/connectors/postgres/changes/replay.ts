@@ -1,17 +1,13 @@
 import { Failure } from '../../../errors.ts';
-import { OPERATION, type ReadEnd } from '../../kit/index.ts';
-import { buildRow, columnText, isKeyChanged, transactionFields, type RowSource } from './build.ts';
+import type { ReadEnd } from '../../kit/index.ts';
+import { createApplier } from './apply.ts';
 import type { Emitter } from './emit.ts';
-import { sift } from './filter.ts';
 import { printLsn, parseLsn } from './lsn.ts';
 import type { LogRead } from './read.ts';
 import { parseRelation, planRelation, type RelationPlan } from './relations.ts';
-import { createRowWriter } from './row.ts';
 import { readSnapshot, type Sees } from './seen.ts';
-import { ENTRY_HEAD } from './spill.ts';
 import type { ChangeTable } from './tables.ts';
 import { MESSAGE, type LoggedTransaction, type Wanted } from './transactions.ts';
-import { createTuple, readTuple } from './tuples.ts';
 
 /** Turns committed transactions into changes of the streams. */
 export interface Replay extends Wanted {
@@ -146,94 +142,4 @@ function misfitFailure({ relation }: ChangeTable, column: string): Failure {
     'object_missing',
     `the log holds changes of "${relation.namespace}.${relation.name}" in which column "${column}" has a type that does not fit the stream's; clear the destination table and load it anew`,
   );
-}
-
-interface Applying {
-  readonly live: readonly boolean[];
-  readonly plans: Map<number, RelationPlan>;
-  readonly planned: readonly (RelationPlan | undefined)[];
-}
-
-function createApplier(emitter: Emitter) {
-  const row = createRowWriter();
-  const [first, second] = [createTuple(), createTuple()];
-  let shared: Buffer = Buffer.alloc(0);
-
-  const put = (operation: number, plan: RelationPlan, source: RowSource): Promise<void> | undefined => {
-    const { table } = plan;
-    const isDeleted = operation === OPERATION.deleted;
-    const absent = buildRow(row, plan, { ...source, operation, shared });
-    let filter: (string | null | undefined)[] | null = null;
-    let verdict: boolean | undefined = true;
-    if (table.filter.length > 0 && !isDeleted) {
-      filter = plan.filterSources.map((at, test) => columnText(source, at, plan.filterReaders[test]));
-      verdict = filter.includes(undefined) ? undefined : sift(table, filter as (string | null)[]);
-      if (verdict === false && operation === OPERATION.inserted) return undefined;
-      if (verdict === false) return put(OPERATION.deleted, plan, source);
-    }
-    if (absent === 0 && verdict) return emitter.emit(table, row);
-    const isIncomplete = !isDeleted && (absent > 0 || filter?.includes(undefined) === true);
-    return emitter.hold(table, {
-      bytes: Buffer.from(row.bytes.subarray(0, row.at)),
-      key: isIncomplete ? keyOf(plan, source) : null,
-      filter: verdict ? null : filter,
-    });
-  };
-  const change = (plan: RelationPlan, type: number, span: Span): Promise<void> | undefined => {
-    const { bytes, view } = span;
-    if (type === MESSAGE.insert) {
-      readTuple(first, view, span.at + 5);
-      return put(OPERATION.inserted, plan, { bytes, view, tuple: first, old: undefined });
-    }
-    if (type === MESSAGE.delete) {
-      readTuple(second, view, span.at + 5);
-      return put(OPERATION.deleted, plan, { bytes, view, tuple: second, old: undefined });
-    }
-    const hasOld = bytes[span.at + 4] !== NEW_TUPLE;
-    const next = hasOld ? readTuple(second, view, span.at + 5) : span.at + 4;
-    readTuple(first, view, next + 1);
-    const source = { bytes, view, tuple: first, old: hasOld ? second : undefined };
-    if (!hasOld || !isKeyChanged(plan, bytes, { old: second, tuple: first })) {
-      return put(OPERATION.updated, plan, source);
-    }
-    const deleted = put(OPERATION.deleted, plan, { bytes, view, tuple: second, old: undefined });
-    return deleted ? deleted.then(() => put(OPERATION.inserted, plan, source)) : put(OPERATION.inserted, plan, source);
-  };
-  return {
-    async apply(transaction: LoggedTransaction, { live, plans, planned }: Applying): Promise<void> {
-      shared = transactionFields(transaction.committedAt, printLsn(transaction.commit));
-      let relation = 0;
-      for (const piece of transaction.store.pieces()) {
-        const view = new DataView(piece.buffer, piece.byteOffset, piece.length);
-        for (let at = 0; at < piece.length;) {
-          const length = view.getUint32(at, true);
-          const type = piece[at + 8] ?? 0;
-          const from = at + ENTRY_HEAD;
-          at = from + length;
-          if (type === MESSAGE.relation) {
-            const plan = planned[relation++];
-            if (plan) plans.set(plan.relation.oid, plan);
-            continue;
-          }
-          if (length === 0 || transaction.aborted.has(view.getUint32(from - 5, true))) continue;
-          const plan = plans.get(view.getUint32(from));
-          if (!plan || !live[plan.table.index]) continue;
-          const waiting = change(plan, type, { bytes: piece, view, at: from });
-          if (waiting) await waiting;
-        }
-      }
-    },
-  };
-}
-
-const NEW_TUPLE = 0x4e;
-
-interface Span {
-  readonly bytes: Buffer;
-  readonly view: DataView;
-  readonly at: number;
-}
-
-function keyOf(plan: RelationPlan, source: RowSource): string[] {
-  return plan.table.keys.map((field) => columnText(source, plan.sources[field] ?? -1, plan.readers[field]) ?? '');
 }

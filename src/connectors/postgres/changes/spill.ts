@@ -4,11 +4,19 @@ import { join } from 'node:path';
 import { Failure } from '../../../errors.ts';
 import type { World } from '../../../world.ts';
 
+/** A message of kind `type`, sent by (sub)transaction `xid`: the bytes [from, to). */
+export interface StoredMessage {
+  type: number;
+  xid: number;
+  bytes: Buffer;
+  from: number;
+  to: number;
+}
+
 /** Messages of one transaction that waits for its commit, in order. */
 export interface MessageStore {
   readonly bytes: number;
-  /** Adds the message of kind `type` with these bytes, sent by (sub)transaction `xid`. */
-  append(head: { type: number; xid: number }, message: { bytes: Buffer; from: number; to: number }): void;
+  append(message: StoredMessage): void;
   /** Whole entries in pieces: length, xid, type, bytes. Each piece is valid until the next is taken. */
   pieces(): Iterable<Buffer>;
   /** Gives back memory and file. */
@@ -36,18 +44,20 @@ const KEPT_PIECES = 4;
  */
 export function createSpill(world: World, budget: number): Spill {
   const open = new Set<MessageStore>();
-  const free: Buffer[] = [];
+  // Most transactions are small: their memory goes round.
+  const free = new Map<number, Buffer[]>([
+    [FIRST_PIECE, []],
+    [PIECE, []],
+  ]);
   const shared = {
     world,
     budget,
     held: 0,
     spilled: 0,
-    take: (size: number): Buffer => {
-      const kept = size <= PIECE ? free.pop() : undefined;
-      return kept ?? Buffer.allocUnsafeSlow(size);
-    },
-    giveBack: (piece: Buffer): void => {
-      if (piece.length === PIECE && free.length < KEPT_PIECES) free.push(piece);
+    take: (size: number): Buffer => free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size),
+    giveBack(piece: Buffer): void {
+      const kept = free.get(piece.length);
+      if (kept && kept.length < KEPT_PIECES) kept.push(piece);
     },
   };
   return {
@@ -79,76 +89,88 @@ interface Piece {
   used: number;
 }
 
-function createStore(shared: Shared, onDrop: () => void): MessageStore {
-  let pieces: Piece[] = [];
-  const filed: number[] = [];
-  let file: number | undefined;
-  let bytes = 0;
+interface StoreState {
+  readonly shared: Shared;
+  pieces: Piece[];
+  /** Lengths of the pieces in the file, which come before those in memory. */
+  readonly filed: number[];
+  file: number | undefined;
+}
 
-  const write = (): void => {
-    file ??= openNameless(shared.world);
-    for (const { buffer, used } of pieces) {
-      writeAll(file, buffer, used);
-      filed.push(used);
-      shared.spilled += used;
-      shared.held -= buffer.length;
-      shared.giveBack(buffer);
-    }
-    pieces = [];
-  };
-  /** The last piece, with room for `size` more bytes. */
-  const roomFor = (size: number): Piece => {
-    const last = pieces.at(-1);
-    if (last && last.used + size <= last.buffer.length) return last;
-    if (last && last.used + size <= PIECE) {
-      const grown = shared.take(PIECE);
-      last.buffer.copy(grown, 0, 0, last.used);
-      shared.held += grown.length - last.buffer.length;
-      last.buffer = grown;
-      return last;
-    }
-    if (shared.held > shared.budget) write();
-    const buffer = shared.take(Math.max(size, last ? PIECE : FIRST_PIECE));
-    const piece = { buffer, used: 0 };
-    shared.held += buffer.length;
-    pieces.push(piece);
-    return piece;
-  };
+function createStore(shared: Shared, onDrop: () => void): MessageStore {
+  const state: StoreState = { shared, pieces: [], filed: [], file: undefined };
+  let bytes = 0;
   return {
     get bytes() {
       return bytes;
     },
-    append({ type, xid }, message) {
-      const length = message.to - message.from;
-      const piece = roomFor(ENTRY_HEAD + length);
+    append({ type, xid, bytes: message, from, to }) {
+      const length = to - from;
+      const piece = roomFor(state, ENTRY_HEAD + length);
       const { buffer } = piece;
       const at = piece.used;
       buffer.writeUInt32LE(length, at);
       buffer.writeUInt32LE(xid, at + 4);
       buffer[at + 8] = type;
-      message.bytes.copy(buffer, at + ENTRY_HEAD, message.from, message.to);
+      message.copy(buffer, at + ENTRY_HEAD, from, to);
       piece.used = at + ENTRY_HEAD + length;
       bytes += length;
     },
-    *pieces() {
-      let place = 0;
-      for (const length of filed) {
-        yield readAll(file ?? -1, place, length);
-        place += length;
-      }
-      for (const { buffer, used } of pieces) yield buffer.subarray(0, used);
-    },
+    pieces: () => piecesOf(state),
     drop() {
-      for (const { buffer } of pieces) {
-        shared.held -= buffer.length;
-        shared.giveBack(buffer);
-      }
-      pieces = [];
-      if (file !== undefined) closeSync(file);
-      file = undefined;
+      release(state);
+      if (state.file !== undefined) closeSync(state.file);
+      state.file = undefined;
       onDrop();
     },
   };
+}
+
+/** The last piece, with room for `size` more bytes. */
+function roomFor(state: StoreState, size: number): Piece {
+  const { shared, pieces } = state;
+  const last = pieces.at(-1);
+  if (last && last.used + size <= last.buffer.length) return last;
+  if (last && last.used + size <= PIECE) {
+    const grown = shared.take(PIECE);
+    last.buffer.copy(grown, 0, 0, last.used);
+    shared.held += grown.length - last.buffer.length;
+    shared.giveBack(last.buffer);
+    last.buffer = grown;
+    return last;
+  }
+  if (shared.held > shared.budget) write(state);
+  const piece = { buffer: shared.take(Math.max(size, last ? PIECE : FIRST_PIECE)), used: 0 };
+  shared.held += piece.buffer.length;
+  state.pieces.push(piece);
+  return piece;
+}
+
+function write(state: StoreState): void {
+  state.file ??= openNameless(state.shared.world);
+  for (const { buffer, used } of state.pieces) {
+    writeAll(state.file, buffer, used);
+    state.filed.push(used);
+    state.shared.spilled += used;
+  }
+  release(state);
+}
+
+function release(state: StoreState): void {
+  for (const { buffer } of state.pieces) {
+    state.shared.held -= buffer.length;
+    state.shared.giveBack(buffer);
+  }
+  state.pieces = [];
+}
+
+function* piecesOf({ file, filed, pieces }: StoreState): Iterable<Buffer> {
+  let place = 0;
+  for (const length of filed) {
+    yield readAll(file ?? -1, place, length);
+    place += length;
+  }
+  for (const { buffer, used } of pieces) yield buffer.subarray(0, used);
 }
 
 function openNameless(world: World): number {

@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts';
-import type { MessageStore, Spill } from './spill.ts';
+import type { MessageStore, Spill, StoredMessage } from './spill.ts';
 
 /** A transaction that the server has committed, with its changes in order. */
 export interface LoggedTransaction {
@@ -43,8 +43,8 @@ export const MESSAGE = {
 export interface Transactions {
   /** True between the beginning and the end of a transaction that is sent in one piece. */
   readonly isInside: boolean;
-  /** Takes the message at [from, to); answers the transaction that it completes. */
-  take(bytes: Buffer, view: DataView, span: { from: number; to: number }): LoggedTransaction | undefined;
+  /** Takes the message at [from, to) of the bytes; answers the transaction that it completes. */
+  take(span: Span): LoggedTransaction | undefined;
 }
 
 interface Open {
@@ -66,98 +66,119 @@ export interface Wanted {
   readonly onRelation: (body: Buffer) => void;
 }
 
-export function createTransactions(spill: Spill, wanted: Wanted): Transactions {
-  const streamed = new Map<number, Open>();
-  let current: Open | undefined;
+interface Collecting {
+  readonly spill: Spill;
+  readonly wanted: Wanted;
+  readonly streamed: Map<number, Open>;
+  /** The transaction that is sent in one piece. */
+  current: Open | undefined;
   /** The streamed transaction whose block is being sent. */
-  let block: Open | undefined;
+  block: Open | undefined;
+  /** Reused from message to message. */
+  readonly message: StoredMessage;
+}
 
-  const open = (xid: number, isKnown = false): Open => ({
-    xid,
-    schema: [],
-    touched: new Set(),
-    store: spill.store(),
-    aborted: new Set(),
-    isKnown,
-  });
-  const keep = (bytes: Buffer, view: DataView, span: { from: number; to: number }): void => {
-    const transaction = block ?? current;
-    if (!transaction) throw new Failure('internal', 'the log holds a change outside of a transaction');
-    const type = bytes[span.from] ?? 0;
-    // In a block each message names the subtransaction that it belongs to.
-    const xid = block ? view.getUint32(span.from + 1) : transaction.xid;
-    const from = span.from + (block ? 5 : 1);
-    if (type === MESSAGE.relation || type === MESSAGE.truncate) {
-      const body = Buffer.from(bytes.subarray(from, span.to));
-      if (type === MESSAGE.relation) wanted.onRelation(body);
-      transaction.schema.push({ type, xid, body });
-      transaction.store.append({ type, xid }, { bytes, from, to: from });
-    } else if (type === MESSAGE.insert || type === MESSAGE.update || type === MESSAGE.delete) {
-      const oid = view.getUint32(from);
-      if (!transaction.isKnown && wanted.wants(oid)) {
-        transaction.touched.add(oid);
-        transaction.store.append({ type, xid }, { bytes, from, to: span.to });
-      }
-    }
-  };
-  const complete = (transaction: Open | undefined, view: DataView, at: number): LoggedTransaction => {
-    if (!transaction) throw new Failure('internal', 'the log ends a transaction that it did not begin');
-    return {
-      ...transaction,
-      commit: view.getBigUint64(at),
-      end: view.getBigUint64(at + 8),
-      committedAt: view.getBigInt64(at + 16),
-    };
-  };
-  const abort = (view: DataView, at: number): void => {
-    const [xid, subtransaction] = [view.getUint32(at), view.getUint32(at + 4)];
-    const transaction = streamed.get(xid);
-    if (xid !== subtransaction) {
-      transaction?.aborted.add(subtransaction);
-    } else if (transaction) {
-      transaction.store.drop();
-      streamed.delete(xid);
-    }
-  };
+export interface Span {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  readonly from: number;
+  readonly to: number;
+}
+
+export function createTransactions(spill: Spill, wanted: Wanted): Transactions {
+  const message = { type: 0, xid: 0, bytes: Buffer.alloc(0), from: 0, to: 0 };
+  const state: Collecting = { spill, wanted, streamed: new Map(), current: undefined, block: undefined, message };
   return {
     get isInside() {
-      return current !== undefined;
+      return state.current !== undefined;
     },
-    take(bytes, view, span) {
-      const body = span.from + 1;
-      switch (bytes[span.from]) {
-        case MESSAGE.begin: {
-          const xid = view.getUint32(body + 16);
-          current = open(xid, wanted.isKnown(view.getBigUint64(body), xid));
-          return undefined;
-        }
-        case MESSAGE.commit: {
-          const done = complete(current, view, body + 1);
-          current = undefined;
-          return done;
-        }
-        case MESSAGE.streamStart: {
-          const xid = view.getUint32(body);
-          block = streamed.get(xid) ?? open(xid);
-          streamed.set(xid, block);
-          return undefined;
-        }
-        case MESSAGE.streamStop:
-          block = undefined;
-          return undefined;
-        case MESSAGE.streamCommit: {
-          const xid = view.getUint32(body);
-          const done = complete(streamed.get(xid), view, body + 5);
-          streamed.delete(xid);
-          return done;
-        }
-        case MESSAGE.streamAbort:
-          abort(view, body);
-          return undefined;
-        default:
-          keep(bytes, view, span);
-          return undefined;
-      }
-    },
+    take: (span) => take(state, span),
   };
+}
+
+function take(state: Collecting, span: Span): LoggedTransaction | undefined {
+  const { bytes, view } = span;
+  const { streamed } = state;
+  const body = span.from + 1;
+  switch (bytes[span.from]) {
+    case MESSAGE.begin: {
+      const xid = view.getUint32(body + 16);
+      state.current = open(state, xid, state.wanted.isKnown(view.getBigUint64(body), xid));
+      return undefined;
+    }
+    case MESSAGE.commit: {
+      const done = complete(state.current, view, body + 1);
+      state.current = undefined;
+      return done;
+    }
+    case MESSAGE.streamStart: {
+      const xid = view.getUint32(body);
+      state.block = streamed.get(xid) ?? open(state, xid, false);
+      streamed.set(xid, state.block);
+      return undefined;
+    }
+    case MESSAGE.streamStop:
+      state.block = undefined;
+      return undefined;
+    case MESSAGE.streamCommit: {
+      const xid = view.getUint32(body);
+      const done = complete(streamed.get(xid), view, body + 5);
+      streamed.delete(xid);
+      return done;
+    }
+    case MESSAGE.streamAbort:
+      abort(streamed, { xid: view.getUint32(body), subtransaction: view.getUint32(body + 4) });
+      return undefined;
+    default:
+      keep(state, span);
+      return undefined;
+  }
+}
+
+function open({ spill }: Collecting, xid: number, isKnown: boolean): Open {
+  return { xid, schema: [], touched: new Set(), store: spill.store(), aborted: new Set(), isKnown };
+}
+
+function keep({ block, current, wanted, message }: Collecting, { bytes, view, from, to }: Span): void {
+  const transaction = block ?? current;
+  if (!transaction) throw new Failure('internal', 'the log holds a change outside of a transaction');
+  message.type = bytes[from] ?? 0;
+  message.bytes = bytes;
+  // In a block each message names the subtransaction that it belongs to.
+  message.xid = block ? view.getUint32(from + 1) : transaction.xid;
+  message.from = from + (block ? 5 : 1);
+  message.to = to;
+  const { type, xid } = message;
+  if (type === MESSAGE.relation || type === MESSAGE.truncate) {
+    const body = Buffer.from(bytes.subarray(message.from, to));
+    if (type === MESSAGE.relation) wanted.onRelation(body);
+    transaction.schema.push({ type, xid, body });
+    message.to = message.from;
+    transaction.store.append(message);
+  } else if (type === MESSAGE.insert || type === MESSAGE.update || type === MESSAGE.delete) {
+    const oid = view.getUint32(message.from);
+    if (transaction.isKnown || !wanted.wants(oid)) return;
+    transaction.touched.add(oid);
+    transaction.store.append(message);
+  }
+}
+
+function complete(transaction: Open | undefined, view: DataView, at: number): LoggedTransaction {
+  if (!transaction) throw new Failure('internal', 'the log ends a transaction that it did not begin');
+  return {
+    ...transaction,
+    commit: view.getBigUint64(at),
+    end: view.getBigUint64(at + 8),
+    committedAt: view.getBigInt64(at + 16),
+  };
+}
+
+function abort(streamed: Map<number, Open>, { xid, subtransaction }: { xid: number; subtransaction: number }): void {
+  const transaction = streamed.get(xid);
+  if (xid !== subtransaction) {
+    transaction?.aborted.add(subtransaction);
+  } else if (transaction) {
+    transaction.store.drop();
+    streamed.delete(xid);
+  }
 }
