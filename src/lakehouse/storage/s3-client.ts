@@ -37,7 +37,7 @@ async function open(target: S3Target): Promise<S3Connection> {
     maxAttempts: TRIES,
     retryMode: 'standard',
     requestHandler: {
-      connectionTimeout: 10_000,
+      connectionTimeout: 4_000,
       requestTimeout: target.timeoutMs ?? LONGEST_REQUEST_MS,
       throwOnRequestTimeout: true,
       socketTimeout: target.timeoutMs ?? LONGEST_SILENCE_MS,
