@@ -86,3 +86,25 @@ test('times are the same in every spelling of a source', () => {
   assert.equal(createMatcher(one.columns[2], String(2n ** 62n))(0), false);
   assert.equal(createMatcher(one.columns[2], null)(0), false);
 });
+
+test('what another process has collected at the same values is left out as well', () => {
+  const values = { primary: '1970-01-01T00:00:00.000002Z', fallback: null };
+  const [here, elsewhere] = [
+    trackBoundary(selection, cursor, { values }),
+    trackBoundary(selection, cursor, { values }),
+  ];
+  const mine = batch([['a', 2n, null]]);
+  const theirs = batch([['b', 2n, null]]);
+  here.collect(mine.batch, mine.identity);
+  elsewhere.collect(theirs.batch, theirs.identity);
+  here.merge(JSON.parse(JSON.stringify(elsewhere.boundary)) as typeof elsewhere.boundary);
+  const again = batch([
+    ['a', 2n, null],
+    ['b', 2n, null],
+    ['c', 2n, null],
+  ]);
+  const next = trackBoundary(selection, cursor, { values, boundary: here.boundary });
+  assert.deepEqual([...next.markNew(again.batch, again.identity)], [0, 0, 1]);
+  here.merge({ primary: [], fallback: [], overflow: true });
+  assert.equal(here.boundary.overflow, true);
+});
