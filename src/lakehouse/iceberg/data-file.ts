@@ -5,6 +5,7 @@ import { createParquetWriter } from '../parquet/index.ts';
 import type { Storage } from '../storage/types.ts';
 import type { DataFile, PartitionValue } from './model.ts';
 import { dataFile, equalityDeletes, positionDeletes } from './model.ts';
+import { icebergType } from './schema.ts';
 import { truncateLower, truncateUpper } from './single-value.ts';
 
 export interface FileColumn {
@@ -38,7 +39,12 @@ export interface DataFileWriter {
 
 export async function createDataFileWriter(ports: FilePorts, file: NewFile): Promise<DataFileWriter> {
   const output = await ports.storage.createFile(file.path);
-  const writer = await createParquetWriter({ columns: file.columns, codec: ports.codec, output });
+  const writer = await createParquetWriter({
+    columns: file.columns,
+    codec: ports.codec,
+    output,
+    keyValues: { 'iceberg.schema': schemaText(file.columns) },
+  });
   if (file.content === dataFile) ports.world.reach('iceberg.data-file-started');
   return {
     path: file.path,
@@ -53,6 +59,17 @@ export async function createDataFileWriter(ports: FilePorts, file: NewFile): Pro
     },
     abort: () => writer.abort(),
   };
+}
+
+/** The file's own schema, as other writers leave it in the footer: readers match columns by the ids in it. */
+function schemaText(columns: readonly FileColumn[]): string {
+  const fields = columns.map(({ column, fieldId }) => ({
+    id: fieldId,
+    name: column.name,
+    required: !column.nullable,
+    type: icebergType(column.type),
+  }));
+  return JSON.stringify({ type: 'struct', 'schema-id': 0, fields });
 }
 
 function describe(file: NewFile, summary: ParquetFileSummary): DataFile {

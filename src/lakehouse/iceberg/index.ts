@@ -8,6 +8,8 @@ export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './mo
 export { deleteModes } from './delete-modes.ts';
 export type { DeleteMode } from './delete-modes.ts';
 export { dropIcebergTable } from './drop.ts';
+export { describeChanges, renameColumn } from './evolve.ts';
+export type { TableChange } from './evolve.ts';
 export { joinIcebergTable } from './join.ts';
 export type { IcebergWriter, IcebergWriterUnit } from './join.ts';
 export { folderWord } from './partition.ts';

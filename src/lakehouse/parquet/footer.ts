@@ -23,7 +23,11 @@ export const parquetMagic: Uint8Array = Buffer.from('PAR1');
 const CREATED_BY = 'penstock';
 
 /** The footer with its length and the closing magic: everything that follows the last page. */
-export function encodeFooter(columns: readonly FileColumn[], groups: readonly RowGroupRecord[]): Uint8Array {
+export function encodeFooter(
+  columns: readonly FileColumn[],
+  groups: readonly RowGroupRecord[],
+  keyValues: Readonly<Record<string, string>> = {},
+): Uint8Array {
   const encoder = createThriftEncoder();
   encoder.i32(1, 2);
   encoder.structs(2, [undefined, ...columns], (column) => {
@@ -37,6 +41,13 @@ export function encodeFooter(columns: readonly FileColumn[], groups: readonly Ro
     groups.reduce((sum, group) => sum + group.rows, 0),
   );
   encoder.structs(4, groups, (group) => encodeRowGroup(encoder, columns, group));
+  const pairs = Object.entries(keyValues);
+  if (pairs.length > 0) {
+    encoder.structs(5, pairs, ([key, value]) => {
+      encoder.binary(1, Buffer.from(key));
+      encoder.binary(2, Buffer.from(value));
+    });
+  }
   encoder.binary(6, Buffer.from(CREATED_BY));
   encoder.structs(7, columns, () => encoder.struct(1, () => {}));
   const footer = encoder.finish();

@@ -8,6 +8,8 @@ export interface ParquetWriterOptions {
   readonly columns: readonly { readonly column: Column; readonly fieldId: number }[];
   readonly codec: ParquetCodec;
   readonly output: OutputFile;
+  /** Texts that the footer carries besides the columns, by key. */
+  readonly keyValues?: Readonly<Record<string, string>>;
 }
 
 /** One Parquet file; each batch is one row group. */

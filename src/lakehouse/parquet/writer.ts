@@ -56,7 +56,7 @@ export async function createParquetWriter(options: ParquetWriterOptions): Promis
       return rows;
     },
     async close() {
-      const footer = encodeFooter(columns, groups);
+      const footer = encodeFooter(columns, groups, options.keyValues);
       await output.write([footer]);
       bytes += footer.length;
       await output.close();
