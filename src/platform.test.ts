@@ -44,7 +44,35 @@ describe('the platform as a value', () => {
     const { app } = platform.server!;
     const document = (await app.inject({ url: '/openapi/olake.json' })).json<{ openapi: string }>();
     assert.equal(document.openapi, '3.1.0');
+    const iceberg = (await app.inject({ url: '/openapi/iceberg.json' })).json<{ paths: object }>();
+    assert.ok('/iceberg/v1/{prefix}/transactions/commit' in iceberg.paths);
     assert.equal((await app.inject({ url: '/openapi/none.json' })).statusCode, 404);
+  });
+
+  it('serves the tables of a project to other engines, files below its own warehouse', async () => {
+    const { app } = platform.server!;
+    const { token } = await platform.access.signIn({ username: 'admin', password, address: 'x' });
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal((await app.inject({ url: '/iceberg/v1/config' })).statusCode, 401);
+    const post = (url: string, payload: object) => app.inject({ method: 'POST', url, payload, headers });
+    await post('/iceberg/v1/p/namespaces', { namespace: ['n'] });
+    const schema = { type: 'struct', fields: [{ id: 1, name: 'id', required: true, type: 'long' }] };
+    const made = await post('/iceberg/v1/p/namespaces/n/tables', { name: 't', schema });
+    const { metadata } = made.json<{ metadata: { location: string } }>();
+    assert.equal(metadata.location, join(folder, 'warehouse', 'p', 'n', 't'));
+    const place = (project: string, location: string) =>
+      post(`/api/v1/project/${project}/destinations`, {
+        name: 'lake',
+        type: 'iceberg',
+        version: 'v1',
+        config: { writer: { catalog_type: 'builtin', iceberg_s3_path: location } },
+      });
+    const outside = join(folder, '..', `${folder.split('/').at(-1)}-lake`);
+    const elsewhere = { name: 'e', schema, location: join(outside, 'e') };
+    assert.equal((await post('/iceberg/v1/p/namespaces/n/tables', elsewhere)).statusCode, 400);
+    assert.equal((await place('p', outside)).statusCode, 200);
+    assert.equal((await post('/iceberg/v1/p/namespaces/n/tables', elsewhere)).statusCode, 200);
+    await rm(outside, { recursive: true, force: true });
   });
 
   it('lets an api and a worker join its database, and go again', async () => {

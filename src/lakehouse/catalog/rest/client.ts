@@ -128,8 +128,8 @@ function readTable(answer: RestAnswer, { database, table }: TableName): LoadedTa
 /** Of credentials by location, those of the longest prefix of the table's. */
 function lentFor(metadata: { readonly location?: unknown }, lent: unknown): Readonly<Record<string, string>> {
   const { location } = metadata;
-  const list = (Array.isArray(lent) ? lent : []) as readonly { prefix?: unknown; config?: unknown }[];
-  const fits = list.filter(
+  const offers = (Array.isArray(lent) ? lent : []) as readonly { prefix?: unknown; config?: unknown }[];
+  const fits = offers.filter(
     ({ prefix }) => typeof prefix === 'string' && typeof location === 'string' && location.startsWith(prefix),
   );
   const best = fits.toSorted((left, right) => String(right.prefix).length - String(left.prefix).length)[0];

@@ -6,6 +6,6 @@ export { numberAnew, readSchema } from './field-ids.ts';
 export { readPartitionField, readSortFields } from './apply-shape.ts';
 export { createVendedStorage } from './vended.ts';
 export type { VendedOptions } from './vended.ts';
-export type { TableChange, TableRequirement, TableUpdate } from './protocol.ts';
+export type { TableRequirement, TableUpdate } from './protocol.ts';
 export { readList, readObject, readText, readTexts } from './read.ts';
 export { asksCreation, checkRequirements, readRequirements } from './requirements.ts';
