@@ -11,7 +11,7 @@ import type { DestinationPlace } from '../kit/conformance/destination.ts';
 import { batchOf, checkpointOf, conformanceTable, rowsFrom, wordsOf } from '../kit/conformance/destination-rows.ts';
 import { story, tellStory, visibleAfter } from '../kit/conformance/destination-story.ts';
 import type { DestinationContext, DestinationSession } from '../kit/index.ts';
-import { openPlace } from './conformance/s3-place.ts';
+import { openPlace } from './conformance/s3-place.test-support.ts';
 import { connector } from './index.ts';
 
 const world = createWorld();

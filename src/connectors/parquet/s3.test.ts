@@ -19,7 +19,7 @@ import {
 } from '../kit/conformance/destination-rows.ts';
 import { story, tellStory, visibleAfter } from '../kit/conformance/destination-story.ts';
 import type { DestinationContext, DestinationSession } from '../kit/index.ts';
-import { openPlace } from './conformance/s3-place.ts';
+import { openPlace } from './conformance/s3-place.test-support.ts';
 import { connector } from './index.ts';
 
 const world = createWorld();
