@@ -126,6 +126,8 @@ export interface SourceSession {
     stream: StreamSelection,
     at: { readonly cursor: Cursor; readonly value: string },
   ): Promise<readonly string[]>;
+  /** True when `countRows` takes none of the session's readers, so that it can run while chunks are read. */
+  readonly countsBesideReaders?: boolean;
   /** Rows with these primary key values (each a list of canonical texts in primaryKey order), in any order. */
   fetchByKey(stream: StreamSelection, keys: readonly (readonly string[])[]): Promise<readonly SampledRow[]>;
   /** Sums over all rows of the selection at this moment, computed at the source; absent where it cannot. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openSource, readAll, startTestSource, type TestSource } from '../../../test/support/source.ts';
+import { collect, openSource, readAll, startTestSource, type TestSource } from '../../../test/support/source.ts';
 import { connector } from './index.ts';
 
 const { signal } = new AbortController();
@@ -53,5 +53,35 @@ describe('a moment shared between sessions', () => {
       });
       await session.close();
     }
+  });
+});
+
+describe('a load with one reader', () => {
+  it('counts the rows of its moment while the reader is busy', async () => {
+    const { session, stream } = await openSource(connector, { ...source.config, max_threads: 1 });
+    try {
+      const moments = await stream('moments');
+      const rows = Number((await source.run('select count(*) from moments'))[0]?.['count']);
+      const { chunks } = await session.planLoad(moments, { targetBytes: 2 ** 31, signal });
+      await source.run('insert into moments values (99)');
+      const counted = Promise.withResolvers<number>();
+      const read = collect({
+        sink: async () => counted.resolve(await session.countRows(moments, { signal })),
+      });
+      await session.readChunk(moments, { ...read, chunk: chunks[0]! });
+      assert.equal(await counted.promise, rows);
+    } finally {
+      await session.close();
+    }
+  });
+
+  it('ends a count when the session is closed', async () => {
+    await source.run('create view slow as select id from moments, pg_sleep(60)');
+    const { session, stream } = await openSource(connector, { ...source.config, max_threads: 1 });
+    const slow = await stream('slow');
+    await session.planLoad(slow, { targetBytes: 2 ** 31, signal });
+    const counting = assert.rejects(session.countRows(slow, { signal }), { kind: 'cancelled' });
+    await session.close();
+    await counting;
   });
 });

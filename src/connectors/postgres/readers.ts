@@ -10,6 +10,8 @@ import { quoteText } from './select.ts';
 export interface Readers {
   /** Lends a connection; inside the shared snapshot when one is held. Waits while all are lent. */
   use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** As `use`, on the connection that holds the snapshot, when there is one: it has nothing else to do. One at a time. */
+  useHolder<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Takes the snapshot that all later work of this session sees. Idempotent. */
   holdSnapshot(signal: AbortSignal): Promise<HeldSnapshot>;
   /** Ends work in progress as cancelled and closes every connection. */
@@ -31,35 +33,40 @@ export function createReaders(config: PostgresConfig, context: ConnectorContext,
   const ended = AbortSignal.any([context.signal, closed.signal]);
   const pool = createPool(config);
   const running = new Set<Promise<unknown>>();
+  const holderTurns = createTurns();
   // The moment of another session is held there; here every connection enters it from its first use.
   let holding: Promise<Holder> | undefined =
     context.moment === undefined ? undefined : Promise.resolve({ snapshot: context.moment, noted: undefined });
 
   async function lend<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
     const reader = await pool.take(signal);
-    const onAbort = (): void => reader.connection.abandon();
-    signal.addEventListener('abort', onAbort, { once: true });
     try {
-      if (signal.aborted) throw cancelledFailure();
-      if (holding) await enterSnapshot(reader, await holding);
-      const result = await work(reader.connection);
+      const result = await abandonable(reader.connection, signal, async (connection) => {
+        if (holding) await enterSnapshot(reader, await holding);
+        return work(connection);
+      });
       pool.putBack(reader);
       return result;
     } catch (error) {
       pool.discard(reader);
-      throw signal.aborted ? cancelledFailure() : error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+      throw error;
     }
   }
 
+  async function lendHolder<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = (await holding)?.connection;
+    return connection ? holderTurns(() => abandonable(connection, signal, work)) : lend(signal, work);
+  }
+
+  function track<T>(lending: Promise<T>): Promise<T> {
+    const settled = lending.catch(() => undefined).finally(() => running.delete(settled));
+    running.add(settled);
+    return lending;
+  }
+
   return {
-    async use(signal, work) {
-      const lending = lend(AbortSignal.any([signal, ended]), work);
-      const settled = lending.catch(() => undefined).finally(() => running.delete(settled));
-      running.add(settled);
-      return lending;
-    },
+    use: (signal, work) => track(lend(AbortSignal.any([signal, ended]), work)),
+    useHolder: (signal, work) => track(lendHolder(AbortSignal.any([signal, ended]), work)),
     async holdSnapshot(signal) {
       holding ??= openHolder(config, { signal: AbortSignal.any([signal, ended]), log: context.log, note });
       try {
@@ -76,6 +83,34 @@ export function createReaders(config: PostgresConfig, context: ConnectorContext,
       const holder = await holding?.catch(() => undefined);
       await Promise.all([pool.close(), holder?.connection?.close()]);
     },
+  };
+}
+
+/** Runs the work on a connection of ours; an aborted signal ends what the server does for it, and the connection. */
+async function abandonable<T>(
+  connection: Connection,
+  signal: AbortSignal,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  const onAbort = (): void => connection.abandon();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    if (signal.aborted) throw cancelledFailure();
+    return await work(connection);
+  } catch (error) {
+    throw signal.aborted ? cancelledFailure() : error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** One piece of work after the other. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
   };
 }
 

@@ -10,7 +10,7 @@ import type { TableTotals } from './reconcile.ts';
  */
 export async function refreshStream(work: StreamWork): Promise<TableTotals> {
   const { tools, stream, table, progress } = work;
-  const { signal, source } = tools;
+  const { source } = tools;
   const plan = await planLoad(work);
   progress.estimatedRows = plan.estimatedRows;
   const earlier = continuable(work, work.ledger.last, plan);
@@ -22,8 +22,9 @@ export async function refreshStream(work: StreamWork): Promise<TableTotals> {
       message: `${stream.id}: continues a load, ${start.todo.length} of ${start.total} chunks to do`,
     });
   } else await startAnew(work, earlier);
+  const counting = source.countsBesideReaders === true ? countRows(work) : undefined;
   let load = await loadChunks(work, { start: start ?? beginLoad(work, plan, 'stage'), details: () => ({}) });
-  const sourceRows = await source.countRows(stream.selection, { signal });
+  const sourceRows = await (counting ?? countRows(work));
   if (start && load.rows + load.quarantined !== sourceRows) {
     await startAnew(work, start);
     load = await reload(work, plan);
@@ -39,6 +40,13 @@ export async function refreshStream(work: StreamWork): Promise<TableTotals> {
     message: `${stream.id}: published ${durable.tableRows} rows as version ${durable.version}`,
   });
   return totals(durable, load, sourceRows);
+}
+
+/** Rows in the source. Nobody has to wait for the answer: closing the session ends the counting. */
+function countRows({ tools, stream }: StreamWork): Promise<number> {
+  const counting = tools.source.countRows(stream.selection, { signal: tools.signal });
+  counting.catch(() => undefined);
+  return counting;
 }
 
 /** Forgets what was staged; says so when it was worth something. */
