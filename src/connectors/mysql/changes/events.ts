@@ -96,8 +96,8 @@ export function parseEvent(bytes: Buffer, view: DataView, frame: { from: number;
 }
 
 /** True when the events that follow this format description have checksums. */
-export function hasChecksums({ bytes, end }: LogEvent, wholeEnd: number): boolean {
-  return (bytes[wholeEnd - CHECKSUM - 1] ?? 0) === 1 && end > 0;
+export function hasChecksums({ bytes }: LogEvent, wholeEnd: number): boolean {
+  return bytes[wholeEnd - CHECKSUM - 1] === 1;
 }
 
 export function parseRotate({ bytes, view, from, end }: LogEvent): { file: string; offset: number } {

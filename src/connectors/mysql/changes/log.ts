@@ -3,6 +3,7 @@ import type { ChangeLog, ConnectorContext, LogMark, StreamSelection } from '../.
 import { readRelations, type Relation } from '../catalog.ts';
 import type { MysqlConfig } from '../config.ts';
 import { connect, type Connection } from '../connect.ts';
+import { cancelledFailure } from '../failures.ts';
 import type { Readers } from '../readers.ts';
 import { readEnd } from '../snapshot.ts';
 import type { Told } from './altered.ts';
@@ -97,9 +98,10 @@ function createControl(config: MysqlConfig, sessionSignal: AbortSignal) {
   let connecting: Promise<Connection> | undefined;
   return {
     async use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
+      if (signal.aborted) throw cancelledFailure();
       const known = await connecting?.catch(() => undefined);
       if (!known || known.broken() || known.socket().destroyed) {
-        connecting = connect(config, AbortSignal.any([signal, sessionSignal]));
+        connecting = connect(config, sessionSignal);
       }
       return work(await (connecting as Promise<Connection>));
     },

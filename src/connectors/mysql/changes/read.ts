@@ -46,7 +46,7 @@ export async function readChanges(work: ReadWork): Promise<ReadEnd> {
     const frame = dump.next();
     if (!frame) {
       await dump.wait(TICK);
-      if (!reading.cursor.isOpen && changes.wantsBoundary()) await tellBoundary(reading);
+      if (!reading.cursor.isOpen && changes.wantsBoundary() && mayTell(reading)) await tellBoundary(reading);
       continue;
     }
     const checksum = reading.checksums;
@@ -62,29 +62,32 @@ interface Reading {
   readonly work: ReadWork;
   readonly cursor: LogCursor;
   readonly rows: RowReader;
+  readonly from: LogPlace;
   readonly upTo: LogPlace | undefined;
   checksums: boolean;
-  /** The last event of MariaDB's that begins a transaction says that it stands alone. */
-  standsAlone: boolean;
   /** Why reading ends at the present place. */
   ended: ReadEnd | undefined;
 }
 
 function startReading(work: ReadWork): Reading {
   const { changes } = work;
-  const cursor = createLogCursor(parsePosition(changes.from));
+  const from = parsePosition(changes.from);
+  const cursor = createLogCursor(from);
   return {
     work,
     cursor,
     rows: createRowReader(work, cursor),
+    from,
     upTo: changes.upTo === undefined ? undefined : parsePosition(changes.upTo),
     checksums: work.dump.checksums,
-    standsAlone: false,
     ended: undefined,
   };
 }
 
 const isReached = ({ cursor, upTo }: Reading): boolean => upTo !== undefined && comparePlaces(cursor.place, upTo) >= 0;
+
+/** A file that is read again from its start holds places that were told already. */
+const mayTell = ({ cursor, from }: Reading): boolean => comparePlaces(cursor.place, from) >= 0;
 
 async function tellBoundary({ rows, cursor, work }: Reading): Promise<void> {
   await rows.flush();
@@ -117,14 +120,13 @@ function takeEvent(reading: Reading, event: LogEvent): Waits {
       cursor.pass(event);
       return rows.knows(tableNumber(event)) ? NONE : rows.meet(tableNumber(event), parseTableMap(event));
     case EVENT.mariadbGtid:
-      reading.standsAlone = ((event.bytes[event.from + 12] ?? 0) & STANDS_ALONE) !== 0;
       cursor.pass(event);
       cursor.begin(event);
+      cursor.endsByCommit = ((event.bytes[event.from + 12] ?? 0) & STANDS_ALONE) === 0;
       return NONE;
     case EVENT.gtid:
     case EVENT.anonymousGtid:
     case EVENT.taggedGtid:
-      reading.standsAlone = false;
       cursor.pass(event);
       cursor.begin(event);
       return NONE;
@@ -136,7 +138,9 @@ function takeEvent(reading: Reading, event: LogEvent): Waits {
       return takeStatement(reading, event);
     case EVENT.heartbeat:
     case EVENT.heartbeatWide:
-      return NONE;
+      if (cursor.isOpen || event.offset <= cursor.offset) return NONE;
+      cursor.passHeartbeat(event.offset);
+      return endTransaction(reading);
     case EVENT.transactionPayload:
       cursor.pass(event);
       return takePayload(reading, event);
@@ -156,7 +160,8 @@ function takeOther(reading: Reading, event: LogEvent): Waits {
   if (event.type === EVENT.incident)
     throw new Failure('object_missing', 'the log tells that events of it were lost; load the tables anew');
   if (event.type === EVENT.xaPrepare) {
-    if (cursor.hasRows)
+    const isOnePhase = event.bytes[event.from] !== 0;
+    if (cursor.hasRows && !isOnePhase)
       throw new Failure('object_missing', 'the log holds a distributed (XA) transaction, which cannot be followed');
     cursor.pass(event);
     return endTransaction(reading);
@@ -176,9 +181,7 @@ function* reachBoundary(reading: Reading): Generator<Promise<unknown>> {
     reading.ended = { reason: 'reached', streams: [] };
     return;
   }
-  const { changes } = work;
-  if (changes.wantsBoundary() && comparePlaces(cursor.place, parsePosition(changes.from)) >= 0)
-    yield tellBoundary(reading);
+  if (work.changes.wantsBoundary() && mayTell(reading)) yield tellBoundary(reading);
 }
 
 function* endTransaction(reading: Reading): Generator<Promise<unknown>> {
@@ -200,6 +203,7 @@ function* takeStatement(reading: Reading, event: LogEvent): Generator<Promise<un
   switch (meaning.kind) {
     case 'begin':
       if (!cursor.isOpen) cursor.begin(event);
+      cursor.endsByCommit = true;
       return;
     case 'rollback':
       if (cursor.hasRows) {
@@ -211,11 +215,11 @@ function* takeStatement(reading: Reading, event: LogEvent): Generator<Promise<un
       // Back to a savepoint is not the end.
       if (!/^rollback\s+(?:work\s+)?to\b/i.test(statement.text.trimStart())) yield* endTransaction(reading);
       return;
-    case 'savepoint':
-    case 'changes':
+    case 'commit':
+      yield* endTransaction(reading);
       return;
     default:
-      yield* endTransaction(reading);
+      if (!cursor.endsByCommit) yield* endTransaction(reading);
   }
 }
 

@@ -2,7 +2,16 @@ import { Failure } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, lostFailure, type Place } from '../failures.ts';
 import type { LogPlace } from '../snapshot.ts';
-import { createInbox, FULL_PACKET, LARGEST_ROW, takePacket, type Inbox } from '../wire/inbox.ts';
+import {
+  createInbox,
+  FULL_PACKET,
+  LARGEST_ROW,
+  makeRoom,
+  putBytes,
+  takeJoined,
+  takePacket,
+  type Inbox,
+} from '../wire/inbox.ts';
 import { ANSWER, COMMAND, commandPacket, parseServerError } from '../wire/packets.ts';
 import { printPosition } from './position.ts';
 
@@ -120,7 +129,7 @@ function openStream(connection: Connection, { place, signal }: { place: Place; s
       if (arrived.length === 0 && socket.destroyed) throw connection.broken() ?? lostFailure(place);
       if (silence > LONGEST_SILENCE)
         throw new Failure('connection_lost', 'the server has not sent anything for a minute');
-      for (const chunk of arrived.splice(0)) inbox.put(chunk);
+      for (const chunk of arrived.splice(0)) putBytes(inbox, chunk);
       waiting = 0;
       socket.resume();
     },
@@ -156,15 +165,15 @@ const HEAD = 4;
 
 function nextFrame(inbox: Inbox, from: LogPlace): Frame | undefined {
   const { start, end, bytes, view } = inbox;
-  if (inbox.isInPayload) return joinedFrame(inbox);
+  if (inbox.payload.state !== 'none') return joinedFrame(inbox);
   if (end - start < HEAD + 1) {
-    inbox.makeRoom(HEAD + 1);
+    makeRoom(inbox, HEAD + 1);
     return undefined;
   }
   const length = bytes.readUIntLE(start, 3);
   if (length === FULL_PACKET) return joinedFrame(inbox);
   if (end - start < HEAD + length) {
-    inbox.makeRoom(HEAD + length);
+    makeRoom(inbox, HEAD + length);
     return undefined;
   }
   inbox.start = start + HEAD + length;
@@ -175,7 +184,7 @@ function nextFrame(inbox: Inbox, from: LogPlace): Frame | undefined {
 }
 
 function joinedFrame(inbox: Inbox): Frame | undefined {
-  const length = inbox.takeJoined(() => {
+  const length = takeJoined(inbox, () => {
     const limit = LARGEST_ROW / 1024 / 1024;
     throw new Failure('value_refused', `the binary log holds a row of more than ${limit} MB; load its table anew`);
   });

@@ -247,10 +247,14 @@ function instantCode({ type, detail }: LogColumn, i: number): string {
   return `{let s=${seconds[type]};if(s!==s){bad=${i + 1};s=0;}storeInstant(s,${fraction},{out:a${i},index:2*m${i}});}`;
 }
 
-function sourceOf(columns: readonly LogColumn[], targets: readonly Column[]): string {
-  const buffers = bufferCode(targets.map(({ type }) => storeOf(type)));
-  const filled = new Set(columns.map(({ target }) => target?.at));
-  const missing = targets.map((_, at) => (filled.has(at) ? '' : storeNull(at))).join('');
+interface ImageCode {
+  readonly append: string[];
+  readonly skip: string[];
+  readonly keys: number;
+}
+
+/** Bodies of the functions that append and skip the columns of an image, a group of columns each. */
+function imageCode(columns: readonly LogColumn[]): ImageCode {
   const keyAt = new Map(columns.flatMap(({ isKey }, at) => (isKey ? [at] : [])).map((at, key) => [at, key]));
   const groups = (write: (column: LogColumn, at: number) => string): string[] =>
     Array.from({ length: Math.ceil(columns.length / GROUP) }, (_, g) =>
@@ -266,26 +270,36 @@ function sourceOf(columns: readonly LogColumn[], targets: readonly Column[]): st
     if (key === undefined) return ['', '', ''];
     return [`keys[${2 * key}]=p;`, `keys[${2 * key + 1}]=p;`, `keys[${2 * key}]=keys[${2 * key + 1}]=-1;`];
   };
-  const appends = groups((column, at) => {
+  const append = groups((column, at) => {
     const { target } = column;
     const [start, stop, none] = keyCode(at);
     const store = target ? `${readCode(column, target)}m${target.at}++;` : '';
     const read = `${start}${lengthCode(column)}${fits}${store}p+=l;${stop}`;
     return `if(!(${isNull(at)})){${read}}else{${target ? storeNull(target.at) : ''}${none}}`;
   });
-  const skips = groups((column, at) => {
+  const skip = groups((column, at) => {
     const [start, stop, none] = keyCode(at);
     return `if(!(${isNull(at)})){${start}${lengthCode(column)}${fits}p+=l;${stop}}else{${none}}`;
   });
-  const call = (name: string, count: number): string =>
-    Array.from({ length: count }, (_, g) => `if(p>=0)p=${name}${g}(u8,dv,p,nulls,end);`).join('');
+  return { append, skip, keys: keyAt.size };
+}
+
+function sourceOf(columns: readonly LogColumn[], targets: readonly Column[]): string {
+  const buffers = bufferCode(targets.map(({ type }) => storeOf(type)));
+  const filled = new Set(columns.map(({ target }) => target?.at));
+  const missing = targets.map((_, at) => (filled.has(at) ? '' : storeNull(at))).join('');
+  const { append, skip, keys } = imageCode(columns);
+  const define = (name: string, bodies: string[]): string =>
+    bodies.map((body, g) => `function ${name}${g}(u8,dv,p,nulls,end){let l=0;\n${body}\nreturn p;}`).join('\n');
+  const call = (name: string, bodies: string[]): string =>
+    bodies.map((_, g) => `if(p>=0)p=${name}${g}(u8,dv,p,nulls,end);`).join('');
   return `"use strict";
 const {dateSeconds,datetimeSeconds,fractionMicros,growHeap,oldDatetimeSeconds,storeBase64,storeInstant,storePackedDecimal}=tools;
-const maxRows=limits.rows,maxBytes=limits.bytes,keys=new Int32Array(${2 * keyAt.size});
+const maxRows=limits.rows,maxBytes=limits.bytes,keys=new Int32Array(${2 * keys});
 let cap=Math.min(${FIRST_ROWS},maxRows),r=0,bytes=0,bad=0;
 ${buffers.declare}
-${appends.map((body, g) => `function append${g}(u8,dv,p,nulls,end){let l=0;\n${body}\nreturn p;}`).join('\n')}
-${skips.map((body, g) => `function skip${g}(u8,dv,p,nulls,end){let l=0;\n${body}\nreturn p;}`).join('\n')}
+${define('append', append)}
+${define('skip', skip)}
 function grow(){cap=Math.min(cap*4,maxRows);
 ${buffers.grow}
 }
@@ -295,14 +309,14 @@ ${buffers.takeBack}
 function append(u8,dv,span){const nulls=span.from,end=span.end;let p=nulls+${(columns.length + 7) >> 3};
 if(r>=cap)grow();
 bad=0;
-${call('append', appends.length)}
+${call('append', append)}
 if(p<0)return -1;
 ${missing}
 bytes+=p-nulls;
 if(bad!==0)takeBack();else r++;
 return p;}
 function skip(u8,dv,span){const nulls=span.from,end=span.end;let p=nulls+${(columns.length + 7) >> 3};
-${call('skip', skips.length)}
+${call('skip', skip)}
 return p;}
 return {append,skip,keys,
 undo(){r--;takeBack();},

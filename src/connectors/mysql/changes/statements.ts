@@ -18,12 +18,19 @@ const NAME = '(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|[^\\s.,;()`"]+)';
 const TABLE = `${NAME}(?:\\s*\\.\\s*${NAME})?`;
 const LIST = `${TABLE}(?:\\s*,\\s*${TABLE})*`;
 
+const ALTER = '^alter\\s+(?:online\\s+|offline\\s+|ignore\\s+)*table\\s+(?:if\\s+exists\\s+)?';
+
+/** Parts of `ALTER TABLE` that take rows away or bring some without saying which. */
+const SWEEPING =
+  '(?:truncate|drop|exchange|convert)\\s+(?:partition|table)\\b|(?:import|discard)\\s+tablespace\\b|rename\\s+(?!column\\b|index\\b|key\\b)';
+
 /** The first that fits decides. Tables are the first group; `RENAME` is looked at as a whole. */
 const SHAPES: readonly (readonly [StatementMeaning['kind'], RegExp])[] = [
   ['begin', /^(?:begin|start transaction)\b/i],
   ['commit', /^(?:commit|xa commit)\b/i],
   ['savepoint', /^(?:savepoint|release savepoint)\b/i],
   ['rollback', /^rollback\b/i],
+  ['emptied', new RegExp(`${ALTER}(${TABLE})[\\s,][\\s\\S]*?\\b(?:${SWEEPING})`, 'i')],
   [
     'altered',
     new RegExp(`^alter\\s+(?:online\\s+|offline\\s+|ignore\\s+)*table\\s+(?:if\\s+exists\\s+)?(${TABLE})`, 'i'),
@@ -31,7 +38,6 @@ const SHAPES: readonly (readonly [StatementMeaning['kind'], RegExp])[] = [
   ['emptied', new RegExp(`^truncate\\s+(?:table\\s+)?(${TABLE})`, 'i')],
   ['emptied', new RegExp(`^drop\\s+table\\s+(?:if\\s+exists\\s+)?(${LIST})`, 'i')],
   ['emptied', new RegExp(`^create\\s+or\\s+replace\\s+table\\s+(${TABLE})`, 'i')],
-  ['emptied', new RegExp(`^create\\s+table\\s+(?:if\\s+not\\s+exists\\s+)?(${TABLE})`, 'i')],
   ['emptied', new RegExp(`^rename\\s+tables?\\s+(?:if\\s+exists\\s+)?(.+)$`, 'is')],
   ['changes', new RegExp(`^(?:insert|replace)\\b.*?\\binto\\s+(${TABLE})`, 'is')],
   ['changes', new RegExp(`^(?:insert|replace)\\s+(?:ignore\\s+)?(${TABLE})`, 'is')],

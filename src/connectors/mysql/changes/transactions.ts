@@ -12,6 +12,8 @@ export interface LogCursor {
   readonly file: Buffer;
   /** Inside of a transaction. */
   readonly isOpen: boolean;
+  /** The open transaction ends with a commit; otherwise with its only statement. */
+  endsByCommit: boolean;
   /** True when the open transaction changed rows that were handed on. */
   hasRows: boolean;
   /** Microseconds of the commit of the open transaction, as two words. */
@@ -48,6 +50,7 @@ export function createLogCursor(from: LogPlace): LogCursor {
     get isOpen() {
       return isOpen;
     },
+    endsByCommit: false,
     hasRows: false,
     time,
     enterFile(next) {
@@ -76,6 +79,7 @@ export function createLogCursor(from: LogPlace): LogCursor {
     end() {
       isOpen = false;
       this.hasRows = false;
+      this.endsByCommit = false;
       place = { file: place.file, offset };
     },
   };

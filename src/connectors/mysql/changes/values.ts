@@ -43,7 +43,7 @@ export function storePackedDecimal(source: Uint8Array, at: number, target: Decim
   const { out, index, lanes, shift } = target;
   for (let lane = 0; lane < lanes; lane++) out[index + lane] = 0;
   const isNegative = ((source[at] ?? 0) & 0x80) === 0;
-  eachGroup(source, at, target, (value, digits) => {
+  eachGroup(source, { at, layout: target }, (value, digits) => {
     // A factor may have six digits at most to stay exact.
     const first = Math.min(digits, 5);
     multiplyAdd(target, POWERS[first] ?? 1, 0);
@@ -56,7 +56,7 @@ export function storePackedDecimal(source: Uint8Array, at: number, target: Decim
 /** A packed decimal as the server prints it. */
 export function packedDecimalText(source: Uint8Array, at: number, layout: DecimalLayout): string {
   let digits = '';
-  eachGroup(source, at, layout, (value, count) => (digits += String(value).padStart(count, '0')));
+  eachGroup(source, { at, layout }, (value, count) => (digits += String(value).padStart(count, '0')));
   const { precision, scale } = layout;
   const whole = digits.slice(0, precision - scale).replace(/^0+(?=\d)/, '') || '0';
   const text = scale === 0 ? whole : `${whole}.${digits.slice(precision - scale)}`;
@@ -64,12 +64,7 @@ export function packedDecimalText(source: Uint8Array, at: number, layout: Decima
   return isNegative && /[1-9]/.test(text) ? `-${text}` : text;
 }
 
-function eachGroup(
-  source: Uint8Array,
-  at: number,
-  layout: DecimalLayout,
-  visit: (value: number, digits: number) => void,
-): void {
+function eachGroup(source: Uint8Array, { at, layout }: Packed, visit: (value: number, digits: number) => void): void {
   const mask = ((source[at] ?? 0) & 0x80) === 0 ? 0xff : 0;
   let place = at;
   for (const { digits, bytes } of decimalGroups(layout)) {
@@ -80,6 +75,11 @@ function eachGroup(
     }
     visit(value, digits);
   }
+}
+
+interface Packed {
+  readonly at: number;
+  readonly layout: DecimalLayout;
 }
 
 /** Microseconds of a fraction of `digits` digits, stored in half as many bytes, big-endian. */

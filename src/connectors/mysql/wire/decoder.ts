@@ -140,8 +140,8 @@ function shapeOf({ wire, definition, column }: WireColumn): Shape {
   throw new TypeError(`the server sends column "${column.name}" as type ${definition.type}, not as ${wire}`);
 }
 
-const integerAt = (i: number, store: Store, value: string, range: { low: number; high: number }): string =>
-  `{const v=${value};${storeInteger(i, store, range)}}`;
+const integerAt = (i: number, store: Store, number: { at: string; low: number; high: number }): string =>
+  `{const v=${number.at};${storeInteger(i, store, number)}}`;
 const wordsAt = (i: number, store: Store, unsigned: boolean): string =>
   `${storeWords(i, store, { low: 'dv.getInt32(p,true)', high: 'dv.getInt32(p+4,true)', unsigned })}p+=8;`;
 
@@ -152,12 +152,12 @@ const LENGTH =
 
 /** Statements that read the value of column `i` at `p` and move `p` behind it; a row that ends too early answers -1. */
 const READS: Readonly<Record<ReadKind, (i: number, store: Store) => string>> = {
-  i8: (i, store) => `${integerAt(i, store, 'dv.getInt8(p)', { low: -128, high: 127 })}p+=1;`,
-  u8: (i, store) => `${integerAt(i, store, 'u8[p]', { low: 0, high: 255 })}p+=1;`,
-  i16: (i, store) => `${integerAt(i, store, 'dv.getInt16(p,true)', { low: -32_768, high: 32_767 })}p+=2;`,
-  u16: (i, store) => `${integerAt(i, store, 'dv.getUint16(p,true)', { low: 0, high: 65_535 })}p+=2;`,
-  i32: (i, store) => `${integerAt(i, store, 'dv.getInt32(p,true)', { low: -(2 ** 31), high: 2 ** 31 - 1 })}p+=4;`,
-  u32: (i, store) => `${integerAt(i, store, 'dv.getUint32(p,true)', { low: 0, high: 2 ** 32 - 1 })}p+=4;`,
+  i8: (i, store) => `${integerAt(i, store, { at: 'dv.getInt8(p)', low: -128, high: 127 })}p+=1;`,
+  u8: (i, store) => `${integerAt(i, store, { at: 'u8[p]', low: 0, high: 255 })}p+=1;`,
+  i16: (i, store) => `${integerAt(i, store, { at: 'dv.getInt16(p,true)', low: -32_768, high: 32_767 })}p+=2;`,
+  u16: (i, store) => `${integerAt(i, store, { at: 'dv.getUint16(p,true)', low: 0, high: 65_535 })}p+=2;`,
+  i32: (i, store) => `${integerAt(i, store, { at: 'dv.getInt32(p,true)', low: -(2 ** 31), high: 2 ** 31 - 1 })}p+=4;`,
+  u32: (i, store) => `${integerAt(i, store, { at: 'dv.getUint32(p,true)', low: 0, high: 2 ** 32 - 1 })}p+=4;`,
   i64: (i, store) => wordsAt(i, store, false),
   u64: (i, store) => wordsAt(i, store, true),
   float: (i, store) => (store.kind === 'double' ? `a${i}[m${i}]=dv.getFloat32(p,true);p+=4;` : floatAt(i)),

@@ -7,7 +7,7 @@ import { cancelledFailure, lostFailure, translateNumber, type Place } from '../f
 import type { WireKind } from '../types.ts';
 import { createBatches, type Batches } from './batches.ts';
 import { STOP, type WireColumn } from './decoder.ts';
-import { createInbox, LARGEST_ROW, takePacket, type Inbox } from './inbox.ts';
+import { createInbox, LARGEST_ROW, makeRoom, putBytes, takeJoined, takePacket, type Inbox } from './inbox.ts';
 import {
   ANSWER,
   closeStatementPacket,
@@ -69,7 +69,7 @@ function streamRows(socket: Socket, work: SelectWork, broken: () => Failure | un
     };
     const reading = startReading(socket, work, settle);
     const onData = (chunk: Buffer): void => {
-      reading.inbox.put(chunk);
+      putBytes(reading.inbox, chunk);
       if (!reading.waiting) advance(reading);
     };
     const onClose = (): void => settle(broken() ?? lostFailure(work.place));
@@ -188,11 +188,11 @@ function decodeSome(reading: Reading): boolean {
   const batches = reading.batches as Batches;
   const decoder = batches.current();
   if (reading.held !== undefined) return decodeHeld(reading, reading.held);
-  if (inbox.isInPayload) return takeLarge(reading);
+  if (inbox.payload.state !== 'none') return takeLarge(reading);
   inbox.start = decoder.decode(inbox.bytes, inbox.view, { from: inbox.start, end: inbox.end });
   switch (decoder.stop) {
     case STOP.more:
-      inbox.makeRoom(decoder.needed);
+      makeRoom(inbox, decoder.needed);
       return false;
     case STOP.joined:
       return takeLarge(reading);
@@ -210,13 +210,13 @@ function decodeSome(reading: Reading): boolean {
 
 function takeLarge(reading: Reading): boolean {
   const { inbox, work } = reading;
-  const length = inbox.takeJoined((from, end) => {
+  const length = takeJoined(inbox, (from, end) => {
     const limit = LARGEST_ROW / 1024 / 1024;
     const key = describeRow(inbox.view, { from, end }, describable(reading)) ?? rowPlace(reading);
     const reason = `the row takes more than ${limit} MB; at most that can be read`;
     work.options.refuse({ column: work.columns[0]?.column.name ?? '', reason, key });
   });
-  if (length === undefined) return !inbox.isInPayload;
+  if (length === undefined) return inbox.payload.state === 'none';
   reading.held = length;
   return true;
 }

@@ -8,129 +8,58 @@ const HEAD = 4;
 
 /** Bytes that came from the socket and are not decoded yet: [start, end) of `bytes`, a row of packets. */
 export interface Inbox {
-  readonly bytes: Buffer;
-  readonly view: DataView;
-  readonly end: number;
+  bytes: Buffer;
+  view: DataView;
   start: number;
-  put(chunk: Uint8Array): void;
-  /** Moves the rest to the front, so that `needed` bytes fit; gives back what one large packet took. */
-  makeRoom(needed: number): void;
-  /**
-   * The length of the payload of the packets at `start` that continue each other, put together in place: it begins at
-   * `start`, and the caller moves `start` behind it. Undefined, and room for more, while some of it is missing; undefined
-   * as well for one longer than `LARGEST_ROW`: `tooLong` is then called once, with its first bytes in place, and it is
-   * dropped as it comes.
-   */
-  takeJoined(tooLong: (from: number, end: number) => void): number | undefined;
-  /** True between the first call of `takeJoined` for a payload and its end. */
-  readonly isInPayload: boolean;
+  end: number;
+  /** What is done with a payload of several packets that begins at `start`. */
+  readonly payload: {
+    state: 'none' | 'joining' | 'dropping';
+    /** While joining: the heads up to here are cut out already. */
+    joined: number;
+    /** While dropping: bytes of the present packet that still come, and whether it is the last one. */
+    toDrop: number;
+    isLast: boolean;
+  };
+  readonly largest: number;
 }
 
-export function createInbox(): Inbox {
-  let bytes = Buffer.allocUnsafeSlow(USUAL_SIZE);
-  let view = viewOf(bytes);
-  let start = 0;
-  let end = 0;
-  // Packets at `start` whose heads were cut out already: their payloads are [start, joined).
-  let joined = 0;
-  let joining = false;
-  let dropping = false;
-  let toDrop = 0;
-
-  const makeRoom = (needed: number): void => {
-    const rest = end - start;
-    const wanted = Math.max(USUAL_SIZE, needed + 65_536);
-    if (wanted > bytes.length || (bytes.length > USUAL_SIZE && rest < USUAL_SIZE / 2 && needed < USUAL_SIZE / 2)) {
-      // One large row must not make a copy for each packet that it has.
-      const next = Buffer.allocUnsafeSlow(
-        wanted > bytes.length && joining ? Math.max(wanted, bytes.length * 2) : wanted,
-      );
-      bytes.copy(next, 0, start, end);
-      bytes = next;
-      view = viewOf(next);
-    } else if (start > 0) {
-      bytes.copyWithin(0, start, end);
-    }
-    joined -= start;
-    start = 0;
-    end = rest;
-  };
-
-  /** Drops what is present of a payload that is too long; true once its last packet is gone. */
-  const drop = (): boolean => {
-    for (;;) {
-      const present = Math.min(toDrop, end - start);
-      start += present;
-      toDrop -= present;
-      if (toDrop > 0) return false;
-      if (!dropping) return true;
-      if (end - start < HEAD) return false;
-      const length = bytes.readUIntLE(start, 3);
-      start += HEAD;
-      toDrop = length;
-      if (length < FULL_PACKET) dropping = false;
-    }
-  };
-
-  const takeJoined: Inbox['takeJoined'] = (tooLong) => {
-    if (dropping || toDrop > 0) {
-      drop();
-      return undefined;
-    }
-    if (!joining) {
-      joining = true;
-      joined = start;
-    }
-    for (;;) {
-      if (end - joined < HEAD) break;
-      const length = bytes.readUIntLE(joined, 3);
-      if (joined - start + length > LARGEST_ROW) {
-        tooLong(joined === start ? start + HEAD : start, joined === start ? end : joined);
-        joining = false;
-        dropping = true;
-        start = joined;
-        drop();
-        return undefined;
-      }
-      if (end - joined < HEAD + length) break;
-      bytes.copyWithin(joined, joined + HEAD, end);
-      end -= HEAD;
-      joined += length;
-      if (length < FULL_PACKET) {
-        joining = false;
-        return joined - start;
-      }
-    }
-    makeRoom(joined - start + HEAD + FULL_PACKET);
-    return undefined;
-  };
+export function createInbox(largest = LARGEST_ROW): Inbox {
+  const bytes = Buffer.allocUnsafeSlow(USUAL_SIZE);
   return {
-    get bytes() {
-      return bytes;
-    },
-    get view() {
-      return view;
-    },
-    get end() {
-      return end;
-    },
-    get start() {
-      return start;
-    },
-    set start(value: number) {
-      start = value;
-    },
-    get isInPayload() {
-      return joining || dropping || toDrop > 0;
-    },
-    makeRoom,
-    put(chunk) {
-      if (end + chunk.length > bytes.length) makeRoom(end - start + chunk.length);
-      bytes.set(chunk, end);
-      end += chunk.length;
-    },
-    takeJoined,
+    bytes,
+    view: viewOf(bytes),
+    start: 0,
+    end: 0,
+    payload: { state: 'none', joined: 0, toDrop: 0, isLast: false },
+    largest,
   };
+}
+
+export function putBytes(inbox: Inbox, chunk: Uint8Array): void {
+  if (inbox.end + chunk.length > inbox.bytes.length) makeRoom(inbox, inbox.end - inbox.start + chunk.length);
+  inbox.bytes.set(chunk, inbox.end);
+  inbox.end += chunk.length;
+}
+
+/** Moves the rest to the front, so that `needed` bytes fit; gives back what one large packet took. */
+export function makeRoom(inbox: Inbox, needed: number): void {
+  const { bytes, start, end, payload } = inbox;
+  const rest = end - start;
+  const wanted = Math.max(USUAL_SIZE, needed + 65_536);
+  if (wanted > bytes.length || (bytes.length > USUAL_SIZE && rest < USUAL_SIZE / 2 && needed < USUAL_SIZE / 2)) {
+    // One large row must not make a copy for each packet that it has.
+    const isGrowing = wanted > bytes.length && payload.state === 'joining';
+    const next = Buffer.allocUnsafeSlow(isGrowing ? Math.max(wanted, bytes.length * 2) : wanted);
+    bytes.copy(next, 0, start, end);
+    inbox.bytes = next;
+    inbox.view = viewOf(next);
+  } else if (start > 0) {
+    bytes.copyWithin(0, start, end);
+  }
+  payload.joined -= start;
+  inbox.start = 0;
+  inbox.end = rest;
 }
 
 /** Takes the payload of the packet at `start` when it is complete, as a copy; undefined, and room for it, otherwise. */
@@ -139,11 +68,72 @@ export function takePacket(inbox: Inbox): Buffer | undefined {
   if (end - start < HEAD) return undefined;
   const length = bytes.readUIntLE(start, 3);
   if (end - start < HEAD + length) {
-    inbox.makeRoom(HEAD + length);
+    makeRoom(inbox, HEAD + length);
     return undefined;
   }
   inbox.start = start + HEAD + length;
   return Buffer.from(bytes.subarray(start + HEAD, start + HEAD + length));
+}
+
+/**
+ * The length of the payload of the packets at `start` that continue each other, put together in place: it begins at
+ * `start`, and the caller moves `start` behind it. Undefined, and room for more, while some of it is missing; undefined
+ * as well for one that is longer than the inbox takes: `tooLong` is then called once, with its first bytes in
+ * [from, end), and it is dropped as it comes. To be called again until `payload.state` is `none`.
+ */
+export function takeJoined(inbox: Inbox, tooLong: (from: number, end: number) => void): number | undefined {
+  const { payload } = inbox;
+  if (payload.state === 'dropping') {
+    drop(inbox);
+    return undefined;
+  }
+  if (payload.state === 'none') {
+    payload.state = 'joining';
+    payload.joined = inbox.start;
+  }
+  while (inbox.end - payload.joined >= HEAD) {
+    const { bytes, start, end } = inbox;
+    const { joined } = payload;
+    const length = bytes.readUIntLE(joined, 3);
+    if (joined - start + length > inbox.largest) {
+      tooLong(joined === start ? start + HEAD : start, joined === start ? end : joined);
+      payload.state = 'dropping';
+      payload.toDrop = 0;
+      payload.isLast = false;
+      inbox.start = joined;
+      drop(inbox);
+      return undefined;
+    }
+    if (end - joined < HEAD + length) break;
+    bytes.copyWithin(joined, joined + HEAD, end);
+    inbox.end -= HEAD;
+    payload.joined += length;
+    if (length < FULL_PACKET) {
+      payload.state = 'none';
+      return payload.joined - start;
+    }
+  }
+  makeRoom(inbox, payload.joined - inbox.start + HEAD + FULL_PACKET);
+  return undefined;
+}
+
+/** Drops what is present of a payload that is too long, packet by packet, up to the end of its last. */
+function drop(inbox: Inbox): void {
+  const { payload } = inbox;
+  for (;;) {
+    const present = Math.min(payload.toDrop, inbox.end - inbox.start);
+    inbox.start += present;
+    payload.toDrop -= present;
+    if (payload.toDrop > 0) return;
+    if (payload.isLast) {
+      payload.state = 'none';
+      return;
+    }
+    if (inbox.end - inbox.start < HEAD) return;
+    payload.toDrop = inbox.bytes.readUIntLE(inbox.start, 3);
+    payload.isLast = payload.toDrop < FULL_PACKET;
+    inbox.start += HEAD;
+  }
 }
 
 function viewOf(bytes: Buffer): DataView {
