@@ -28,6 +28,7 @@ interface Applier {
 
 const NOTHING = Buffer.alloc(0);
 const NEW_TUPLE = 0x4e;
+const WHOLE_OLD_TUPLE = 0x4f;
 
 /** Gives the changes of a transaction to the emitter, one by one. */
 export function createApplier(emitter: Emitter) {
@@ -94,7 +95,8 @@ function applyChange(applier: Applier, plan: RelationPlan, { type, at }: { type:
   const next = hasOld ? readTuple(oldTuple, source.view, at + 1) : at;
   readTuple(newTuple, source.view, next + 1);
   if (!hasOld) return put(applier, plan, OPERATION.updated);
-  source.old = oldTuple;
+  // A key alone has no values for what the new row left out.
+  source.old = source.bytes[at] === WHOLE_OLD_TUPLE ? oldTuple : undefined;
   if (!isKeyChanged(plan, source.bytes, { old: oldTuple, tuple: newTuple }))
     return put(applier, plan, OPERATION.updated);
   source.tuple = oldTuple;

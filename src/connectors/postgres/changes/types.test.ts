@@ -9,7 +9,7 @@ const { signal } = new AbortController();
 
 /** Types that make the server print all values of a read, because their binary form is not read. */
 const ONLY_PRINTED =
-  /\[\]$|^(timetz|interval|money|inet|cidr|macaddr|xml|point|polygon|int4range|tstzrange|int4multirange|bit\(4\)|varbit|tsvector|pg_lsn|pair|int_list)$/;
+  /\[\]$|^("char"|timetz|interval|money|inet|cidr|macaddr|xml|point|polygon|int4range|tstzrange|int4multirange|bit\(4\)|varbit|tsvector|pg_lsn|pair|int_list)$/;
 
 for (const version of [15, 18] as const) {
   describe(`values in the log of PostgreSQL ${version}`, () => {
