@@ -13,6 +13,8 @@ export interface FileCursor {
 export interface Until {
   readonly cursor: FileCursor;
   readonly values: TimeBound;
+  /** Locations of the files at the bound's instant that lie within; all of them when absent. */
+  readonly parts?: readonly string[];
 }
 
 /** Files whose time is not beyond the bound. */
@@ -22,7 +24,10 @@ export function filesUntil(files: readonly DataFile[], upTo: Until | undefined):
   const { primary } = upTo.values;
   if (primary === null) return [];
   const last = microsOf(primary);
-  return files.filter(({ modified }) => modified <= last);
+  const parts = upTo.parts && new Set(upTo.parts);
+  return files.filter(
+    ({ modified, location }) => modified < last || (modified === last && (parts?.has(location) ?? true)),
+  );
 }
 
 export interface Since {

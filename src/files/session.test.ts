@@ -100,6 +100,9 @@ describe('following files by their time', () => {
     await session.readChunk(stream, { ...kept.reading, chunk: { min: null, max: null }, upTo });
     assert.deepEqual(kept.rows, [['1', at(1)]]);
     assert.equal(await session.countRows(stream, { upTo, signal: neverAborted }), 1);
+    // A file that came later at the instant of the bound is not within it.
+    const none = { ...upTo, parts: [] };
+    assert.equal(await session.countRows(stream, { upTo: none, signal: neverAborted }), 0);
     await assert.rejects(session.maxCursor(stream, { column: 'id' }), { kind: 'configuration_invalid' });
   });
 

@@ -146,6 +146,8 @@ export interface SourceSession {
 export interface CursorBound {
   readonly cursor: Cursor;
   readonly values: CursorValues;
+  /** For sources with `partsAt`: of the parts at this value, only these lie within the bound. */
+  readonly parts?: readonly string[];
 }
 
 export interface ReadChunk extends ReadOptions {
