@@ -137,6 +137,8 @@ function createParts(requests: S3Requests, place: S3Place): Parts {
       free.push(body);
     } catch (error) {
       broken ??= error;
+    } finally {
+      requests.room.give();
     }
   };
 
@@ -147,6 +149,7 @@ function createParts(requests: S3Requests, place: S3Place): Parts {
     async send(body) {
       upload ??= await beginUpload(requests, place);
       await landed(IN_FLIGHT - 1);
+      await requests.room.take();
       const flight = fly(next++, body).finally(() => flying.delete(flight));
       flying.add(flight);
       return free.pop();

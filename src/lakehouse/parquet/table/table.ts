@@ -4,13 +4,14 @@ import type { World } from '../../../world.ts';
 import { newId } from '../../../world.ts';
 import type { TableName } from '../../catalog/port.ts';
 import type { Storage } from '../../storage/types.ts';
+import { forEach } from './for-each.ts';
 import { createLayout } from './layout.ts';
 import type { TableLayout } from './layout.ts';
 import { createManifestLog } from './log.ts';
 import type { ManifestLog } from './log.ts';
 import { columnIds, mergeSchema } from './manifest.ts';
 import type { Manifest, ManifestFile } from './manifest.ts';
-import { findLeftovers, finishRenames, forEach } from './recover.ts';
+import { findLeftovers, finishRenames } from './recover.ts';
 
 /** Points of the protocol at which a crash must be harmless, for fault tests to enumerate. */
 export const parquetStoppingPoints: readonly string[] = [

@@ -4,6 +4,7 @@ import { Failure } from '../../../errors.ts';
 import type { ParquetCodec, ParquetWriter } from '../types.ts';
 import { createParquetWriter } from '../writer.ts';
 import type { TableLayout } from './layout.ts';
+import { forEach } from './for-each.ts';
 import type { Manifest, ManifestFile } from './manifest.ts';
 import { columnIds } from './manifest.ts';
 import type { PartitionRule } from './partition.ts';
@@ -136,12 +137,12 @@ function createUnitFiles(table: UnitTarget, options: WriteOptions, unit: UnitOpt
       return [...open.values()].reduce((sum, file) => sum + file.writer.bytes, ended);
     },
     async finish() {
-      for (const [partition, file] of open) await (file.writer.rows > 0 ? end(partition) : drop(partition, file));
+      await forEach([...open], ([partition, file]) => (file.writer.rows > 0 ? end(partition) : drop(partition, file)));
       return done;
     },
     async abort() {
       for (const [partition, file] of open) await drop(partition, file);
-      for (const { staged } of done.splice(0)) await storage.remove(table.layout.absolute(staged!));
+      await forEach(done.splice(0), ({ staged }) => storage.remove(table.layout.absolute(staged!)));
     },
   };
 }
