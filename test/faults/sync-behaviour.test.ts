@@ -83,6 +83,17 @@ test('an attempt that was killed after a chunk leaves only the other chunks to t
   });
 });
 
+test('an attempt whose readers ended together and that was killed before it published leaves no chunk to the next', async () => {
+  await withJob({ destination: 'iceberg', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    const advanced = { max_threads: 3 };
+    const killed = await job.attempt({ run: 'one', stopAt: 'sync.load-read', advanced });
+    assert.equal(killed.failure!.kind, 'worker_lost');
+    const resumed = await job.attempt({ run: 'one', advanced });
+    assert.ok(texts(resumed).some((line) => line.includes('continues a load, 0 of 3 chunks to do')));
+    assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+  });
+});
+
 test('a load that was interrupted and no longer adds up is read again from the start', async () => {
   await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
     await job.attempt({ run: 'one', stopAt: 'sync.state-saved:2' });

@@ -103,19 +103,25 @@ function beginCourse(work: StreamWork, load: Load): Course {
     rows: now.rows + rows,
     quarantined: now.quarantined + refused,
   });
-  async function commitChunk(next: () => LoadProgress, unit: CommitUnit): Promise<void> {
-    const durable = await work.ledger.commit(
-      () => ({ ...load.details(), load: next() }),
-      (checkpoint) => unit.commit(now.effect, checkpoint),
-    );
-    progress.inserted += durable.rows;
-    tools.meter.committed(durable.rows);
-  }
   async function finish(chunk: Chunk, unit: CommitUnit, refused: number): Promise<void> {
     const { rows } = unit;
-    if (rows > 0) await commitChunk(() => chunkDone(chunk, rows, refused), unit);
-    else await unit.abort();
-    now = chunkDone(chunk, rows, refused);
+    const next = (): LoadProgress => chunkDone(chunk, rows, refused);
+    if (rows === 0) {
+      await unit.abort();
+      now = next();
+    } else {
+      const durable = await work.ledger.commit(
+        () => ({ ...load.details(), load: next() }),
+        async (checkpoint) => {
+          const committed = await unit.commit(now.effect, checkpoint);
+          // Before the next commit has its turn, whose checkpoint builds on this one.
+          now = next();
+          return committed;
+        },
+      );
+      progress.inserted += durable.rows;
+      tools.meter.committed(durable.rows);
+    }
     progress.chunks_done++;
     const place = `chunk ${progress.chunks_done} of ${progress.chunks_total}`;
     tools.io.log({ level: 'info', message: `${work.stream.id}: ${place} done, ${rows} rows` });
