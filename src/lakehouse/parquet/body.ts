@@ -158,26 +158,29 @@ function packBooleans(vector: ColumnVector, page: PageRange, target: Uint8Array)
   return length;
 }
 
-/** Strings up to this length are copied byte by byte, which beats a call into the engine's copy. */
-const SHORT_STRING = 32;
+/** Strings up to this length are copied word by word, which beats a call into the engine's copy. */
+const SHORT_STRING = 64;
 
 function packStrings(vector: ColumnVector, page: PageRange, target: Uint8Array): number {
   const offsets = vector.values as Int32Array;
   const { heap } = vector;
+  const from = new DataView(heap.buffer, heap.byteOffset, heap.length);
+  const to = new DataView(target.buffer, target.byteOffset, target.length);
   let at = 0;
   let start = offsets[page.firstValue]!;
   for (let value = page.firstValue; value < page.firstValue + page.values; value++) {
     const stop = offsets[value + 1]!;
     const length = stop - start;
-    target[at] = length;
-    target[at + 1] = length >>> 8;
-    target[at + 2] = length >>> 16;
-    target[at + 3] = length >>> 24;
+    to.setInt32(at, length, true);
     at += 4;
-    if (length < SHORT_STRING) for (let i = 0; i < length; i++) target[at + i] = heap[start + i]!;
-    else target.set(heap.subarray(start, stop), at);
-    at += length;
-    start = stop;
+    if (length < SHORT_STRING) {
+      for (; start + 4 <= stop; start += 4, at += 4) to.setInt32(at, from.getInt32(start, true), true);
+      while (start < stop) to.setUint8(at++, from.getUint8(start++));
+    } else {
+      target.set(heap.subarray(start, stop), at);
+      at += length;
+      start = stop;
+    }
   }
   return at;
 }

@@ -115,19 +115,15 @@ function dictionaryOf64(words: Int32Array, count: number): Dictionary | undefine
   return { size, codes, firsts, plain: new Uint8Array(entryWords.slice(0, 2 * size).buffer) };
 }
 
-function dictionaryOfStrings(strings: Strings, count: number): Dictionary | undefined {
-  const { offsets, heap } = strings;
+function dictionaryOfStrings({ offsets, heap }: Strings, count: number): Dictionary | undefined {
+  const strings = { offsets, view: new DataView(heap.buffer, heap.byteOffset, heap.length) };
   const places = codes;
   let mask = (1 << FIRST_BITS) - 1;
   let size = 0;
   let plainBytes = 0;
   slots.fill(0, 0, mask + 1);
   for (let i = 0; i < count; i++) {
-    const start = offsets[i]!;
-    const length = offsets[i + 1]! - start;
-    let hash = length;
-    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ heap[at]!, 0x01000193);
-    hash ^= hash >>> 15;
+    const hash = hashString(strings, i);
     let slot = hash & mask;
     let entry = slots[slot]!;
     while (entry !== 0 && !(hashes[entry - 1] === hash && sameString(strings, firsts[entry - 1]!, i))) {
@@ -135,7 +131,7 @@ function dictionaryOfStrings(strings: Strings, count: number): Dictionary | unde
       entry = slots[slot]!;
     }
     if (entry === 0) {
-      plainBytes += length + 4;
+      plainBytes += offsets[i + 1]! - offsets[i]! + 4;
       if (size >= MAXIMUM_ENTRIES || plainBytes > MAXIMUM_STRING_BYTES) return undefined;
       if (i > TRIAL_STRINGS && size > i >> 1) return undefined;
       firsts[size] = i;
@@ -145,7 +141,7 @@ function dictionaryOfStrings(strings: Strings, count: number): Dictionary | unde
     }
     places[i] = entry - 1;
   }
-  return { size, codes, firsts, plain: plainStrings(strings, size, plainBytes) };
+  return { size, codes, firsts, plain: plainStrings({ offsets, heap }, size, plainBytes) };
 }
 
 interface Strings {
@@ -153,12 +149,31 @@ interface Strings {
   readonly heap: Uint8Array;
 }
 
-function sameString({ offsets, heap }: Strings, left: number, right: number): boolean {
-  const a = offsets[left]!;
-  const b = offsets[right]!;
-  const length = offsets[left + 1]! - a;
-  if (offsets[right + 1]! - b !== length) return false;
-  for (let i = 0; i < length; i++) if (heap[a + i] !== heap[b + i]) return false;
+/** Strings to be looked at four bytes at a time. */
+interface ViewedStrings {
+  readonly offsets: Int32Array;
+  readonly view: DataView;
+}
+
+function hashString({ offsets, view }: ViewedStrings, index: number): number {
+  let at = offsets[index]!;
+  const stop = offsets[index + 1]!;
+  let hash = stop - at;
+  for (; at + 4 <= stop; at += 4) {
+    hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; at < stop; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x01000193);
+  return hash ^ (hash >>> 15);
+}
+
+function sameString({ offsets, view }: ViewedStrings, left: number, right: number): boolean {
+  let a = offsets[left]!;
+  let b = offsets[right]!;
+  const stop = offsets[left + 1]!;
+  if (offsets[right + 1]! - b !== stop - a) return false;
+  for (; a + 4 <= stop; a += 4, b += 4) if (view.getInt32(a, true) !== view.getInt32(b, true)) return false;
+  for (; a < stop; a++, b++) if (view.getUint8(a) !== view.getUint8(b)) return false;
   return true;
 }
 

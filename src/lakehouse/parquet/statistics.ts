@@ -106,26 +106,37 @@ function compareWide(lanes: Int32Array, left: number, right: number): number {
   return 0;
 }
 
-function extremesOfStrings(vector: ColumnVector, size: number, picks: Picks): Extremes {
+function extremesOfStrings({ values, heap }: ColumnVector, size: number, picks: Picks): Extremes {
+  const strings = { offsets: values as Int32Array, view: new DataView(heap.buffer, heap.byteOffset, heap.length) };
   let least = 0;
   let greatest = 0;
   for (let i = 1; i < size; i++) {
     const index = picks === undefined ? i : picks[i]!;
-    if (compareStrings(vector, index, least) < 0) least = index;
-    else if (compareStrings(vector, index, greatest) > 0) greatest = index;
+    if (compareStrings(strings, index, least) < 0) least = index;
+    else if (compareStrings(strings, index, greatest) > 0) greatest = index;
   }
   return { least, greatest };
 }
 
-/** Byte by byte, unsigned: the order of UTF-8 text in both formats. */
-function compareStrings({ values, heap }: ColumnVector, left: number, right: number): number {
-  const a = values[left]!;
-  const b = values[right]!;
-  const lengthA = values[left + 1]! - a;
-  const lengthB = values[right + 1]! - b;
+interface Strings {
+  readonly offsets: Int32Array;
+  readonly view: DataView;
+}
+
+/** Byte by byte, unsigned: the order of UTF-8 text in both formats. Four bytes at a time, the first one highest. */
+function compareStrings({ offsets, view }: Strings, left: number, right: number): number {
+  const a = offsets[left]!;
+  const b = offsets[right]!;
+  const lengthA = offsets[left + 1]! - a;
+  const lengthB = offsets[right + 1]! - b;
   const length = lengthA < lengthB ? lengthA : lengthB;
-  for (let i = 0; i < length; i++) {
-    const difference = heap[a + i]! - heap[b + i]!;
+  let at = 0;
+  for (; at + 4 <= length; at += 4) {
+    const difference = view.getUint32(a + at) - view.getUint32(b + at);
+    if (difference !== 0) return difference;
+  }
+  for (; at < length; at++) {
+    const difference = view.getUint8(a + at) - view.getUint8(b + at);
     if (difference !== 0) return difference;
   }
   return lengthA - lengthB;
