@@ -27,6 +27,7 @@ export function createPlaces(rooms: WarehouseRooms, project: string): Places {
   return {
     home,
     async open(location) {
+      checkLength(location);
       const place = await find(location);
       if (!place) {
         throw new Failure('bad_request', `Tables of this project must not lie at ${location}.`, {
@@ -49,6 +50,17 @@ export function createPlaces(rooms: WarehouseRooms, project: string): Places {
       return home.storage;
     },
   };
+}
+
+const LONGEST_LOCATION = 900;
+const LONGEST_PART_BYTES = 255;
+
+/** A location with the name of a metadata file fits into the catalog's row, and each part of it on a disk. */
+function checkLength(location: string): void {
+  const parts = location.split('/');
+  if (location.length <= LONGEST_LOCATION && parts.every((part) => Buffer.byteLength(part) <= LONGEST_PART_BYTES))
+    return;
+  throw new Failure('bad_request', 'The location of the table would be too long; choose shorter names.');
 }
 
 /** One spelling for each place: no scheme for local folders, no `..`, no doubled slash. */

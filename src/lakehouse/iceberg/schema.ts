@@ -1,6 +1,7 @@
 import type { Column, ColumnType } from '../../columns/index.ts';
 import { typeWord } from '../../columns/index.ts';
 import { Failure } from '../../errors.ts';
+import { formatExactJson } from './exact.ts';
 import type { IcebergField, IcebergSchema } from './model.ts';
 
 /** The Iceberg word of a column type. */
@@ -114,6 +115,6 @@ export function fieldIds(schema: IcebergSchema, columns: readonly Column[]): num
 /** The same fields and identifiers, whatever the schema id. */
 export function sameSchema(left: IcebergSchema, right: IcebergSchema): boolean {
   const essence = (schema: IcebergSchema): string =>
-    JSON.stringify([schema['identifier-field-ids'] ?? [], schema.fields]);
+    formatExactJson([schema['identifier-field-ids'] ?? [], schema.fields]);
   return essence(left) === essence(right);
 }
