@@ -254,6 +254,8 @@ describe('a REST catalog of somebody else', () => {
       kind: 'unreachable',
       message: /127\.0\.0\.1:1/,
     });
+    const metadataService = site.connect({ url: 'http://169.254.169.254/latest' });
+    await assert.rejects(metadataService, { kind: 'configuration_invalid', message: /metadata service/ });
     await assert.rejects(site.connect({ url: 'ftp://x' }), { kind: 'configuration_invalid' });
     await assert.rejects(site.connect({ url: 'http://u:p@x/' }), { kind: 'configuration_invalid' });
   });

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../../../errors.ts';
 import type { World } from '../../../world.ts';
 import { formatExactJson, parseExactJson } from '../../iceberg/exact.ts';
+import { refuseMetadataAddress } from '../../storage/s3-settings.ts';
 
 /** Adds what proves who asks. With `renew`, credentials that were refused are got anew first. */
 export type Authorize = (request: OutgoingRequest, renew?: boolean) => Promise<Readonly<Record<string, string>>>;
@@ -87,12 +88,25 @@ async function sendOnce(options: RestHttpOptions, call: RestCall, renew: boolean
   return readAnswer(answer);
 }
 
+/** Throws `configuration_invalid` for addresses at which machines in clouds serve their own credentials. */
+function refuseMetadataService(url: URL): void {
+  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  try {
+    refuseMetadataAddress(host);
+    if (host !== 'metadata.google.internal') return;
+  } catch {
+    // Said below, in the words of a catalog.
+  }
+  throw new Failure('configuration_invalid', `${host} is the address of a metadata service, not of a catalog.`);
+}
+
 /** One request; throws `unreachable` without an answer in time. A redirect is refused: it would carry credentials away. */
 export async function send(
   request: OutgoingRequest,
   timeoutMs = TIMEOUT_MS,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { url, method, headers, body } = request;
+  refuseMetadataService(url);
   try {
     const response = await fetch(url, {
       method,
