@@ -107,7 +107,7 @@ interface KindCode {
   readonly heap?: true;
   /**
    * Statements that read the value of column `i` at `p` (length `l`) into place `m` and move `p` behind it.
-   * Names: a = values, m = values so far, h = heap, o = bytes in the heap, each followed by the column's number.
+   * Names: a = values, m = values so far, h = heap, w = the heap as words, o = bytes in the heap, each followed by the column's number.
    */
   readonly read: (i: number, shape: Shape) => string;
 }
@@ -126,12 +126,14 @@ const textual = (room: string, store: (i: number) => string): KindCode => ({
   width: () => 4,
   heap: true,
   read: (i) =>
-    `const n=${room};if(o${i}+n>h${i}.length)h${i}=growHeap(h${i},o${i},n);${store(i)}` +
+    `const n=${room};if(o${i}+n>h${i}.length){h${i}=growHeap(h${i},o${i},n);w${i}=viewOf(h${i});}${store(i)}` +
     `o${i}+=n;a${i}[m${i}+1]=o${i};p+=l;`,
 });
 
+/** Short texts are copied word by word, which beats a call into the engine's copy. */
 const copyText = (from: string) => (i: number) =>
-  `if(n<32){for(let j=0;j<n;j++)h${i}[o${i}+j]=u8[${from}+j];}else h${i}.set(u8.subarray(${from},${from}+n),o${i});`;
+  `if(n<64){let j=0;for(;j+4<=n;j+=4)w${i}.setInt32(o${i}+j,dv.getInt32(${from}+j,true),true);` +
+  `for(;j<n;j++)h${i}[o${i}+j]=u8[${from}+j];}else h${i}.set(u8.subarray(${from},${from}+n),o${i});`;
 
 const storeDouble = (i: number): string => `a${i}[2*m${i}]=v|0;a${i}[2*m${i}+1]=Math.floor(v/4294967296);`;
 
@@ -214,6 +216,7 @@ function sourceOf(shapes: readonly Shape[]): string {
 const {smallNumeric,wideNumeric,storeClampedInstant,storeHex,storeUuid,growHeap}=tools;
 const maxRows=limits.rows,maxBytes=limits.bytes;
 let cap=Math.min(${FIRST_ROWS},maxRows),r=0,bytes=0,bad=0,stop=0,needed=0,refusedAt=0;
+const viewOf=(h)=>new DataView(h.buffer,h.byteOffset,h.length);
 const widen=(a,n)=>{const b=new a.constructor(n);b.set(a);return b;};
 const widenBits=(v,n)=>{const b=new Uint8Array((n>>3)+1).fill(255);b.set(v);return b;};
 ${each(declareColumn)}
@@ -239,7 +242,7 @@ r=0;bytes=0;}};`;
 }
 
 function declareColumn(i: number, kind: KindCode, shape: Shape): string {
-  const heap = kind.heap ? `let h${i}=new Uint8Array(${FIRST_HEAP}),o${i}=0;` : '';
+  const heap = kind.heap ? `let h${i}=new Uint8Array(${FIRST_HEAP}),w${i}=viewOf(h${i}),o${i}=0;` : '';
   const values = `let a${i}=new ${kind.array}(cap*${kind.lanes(shape)}+1)`;
   return `${values},v${i}=widenBits([],cap),m${i}=0,z${i}=0;${heap}`;
 }
@@ -260,7 +263,7 @@ function rawVector(i: number, kind: KindCode): string {
 
 /** Heaps that one batch of long values blew up are given back; the others are kept for the next batch. */
 function resetColumn(i: number, kind: KindCode): string {
-  const heap = kind.heap ? `o${i}=0;if(release)h${i}=new Uint8Array(${FIRST_HEAP});` : '';
+  const heap = kind.heap ? `o${i}=0;if(release){h${i}=new Uint8Array(${FIRST_HEAP});w${i}=viewOf(h${i});}` : '';
   return `if(z${i}>0){v${i}.fill(255);z${i}=0;}m${i}=0;${heap}`;
 }
 
