@@ -300,6 +300,18 @@ describe('a probe of a bucket', () => {
     assert.deepEqual(await openStorage().list(pathOf('probed'), { unfinished: true }), []);
   });
 
+  it('tells a store that refuses conditions from one that has other troubles', async () => {
+    s3.faults.add({ operation: 'PutObject', count: 1, effect: { status: 501, code: 'NotImplemented' } });
+    const fresh = openStorage();
+    await assert.rejects(fresh.put(pathOf('c/1'), Buffer.from('x'), { ifAbsent: true }), { message: /If-None-Match/ });
+    s3.faults.add({ operation: 'PutObject', count: 1, effect: { status: 403, code: 'AccessDenied' } });
+    await assert.rejects(fresh.put(pathOf('c/1'), Buffer.from('x'), { ifAbsent: true }), {
+      kind: 'permission_missing',
+    });
+    assert.equal(await fresh.put(pathOf('c/1'), Buffer.from('x'), { ifAbsent: true }), true);
+    assert.deepEqual(await fresh.list(pathOf('c')), [pathOf('c/1')]);
+  });
+
   it('refuses a store that ignores conditions, where they are needed', async () => {
     const careless = await startS3({ conditions: false });
     try {
@@ -322,9 +334,15 @@ describe('a probe of a bucket', () => {
 
 const uploader = fileURLToPath(new URL('./s3-uploader.test-support.ts', import.meta.url));
 
-/** Runs the uploader; answers what it printed, and how it ended. */
-function runUploader(...args: readonly string[]): Promise<{ printed: string; signal: string | null }> {
-  const child = spawn(process.execPath, [uploader, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+/** Runs a program; answers what it printed, and how it ended. */
+function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ readonly printed: string; readonly signal: string | null }> {
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
   let printed = '';
   child.stdout.on('data', (piece: Buffer) => (printed += piece.toString()));
   return new Promise((resolve, reject) => {
@@ -332,6 +350,8 @@ function runUploader(...args: readonly string[]): Promise<{ printed: string; sig
     child.once('close', (_, signal) => resolve({ printed, signal }));
   });
 }
+
+const runUploader = (...args: readonly string[]): ReturnType<typeof run> => run([uploader, ...args]);
 
 describe('a process that uses S3', () => {
   it('uploads 300 MB within the memory of a few parts', async (t) => {
@@ -355,6 +375,20 @@ describe('a process that uses S3', () => {
     assert.equal(begun.length, 1);
     for (const path of begun) await storage.remove(path);
     assert.deepEqual(await s3.listUploads(bucket), []);
+  });
+
+  it('takes keys from its surroundings when the connection holds none, and says when there are none', async () => {
+    const settings = JSON.stringify({ endpoint: s3.endpoint });
+    const bare = { HOME: '/nowhere', AWS_EC2_METADATA_DISABLED: 'true', AWS_PROFILE: undefined };
+    const keys = { AWS_ACCESS_KEY_ID: s3.settings.accessKey, AWS_SECRET_ACCESS_KEY: s3.settings.secretKey };
+    await run([uploader, settings, pathOf('ambient'), '1', '0'], { ...bare, ...keys });
+    assert.equal(await openStorage().size(pathOf('ambient')), 1 << 20);
+    const script = `
+      import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)})
+        .then(({ createS3Storage }) => createS3Storage({}, ${settings}).read('s3://lake/ambient'))
+        .catch((error) => console.log(error.kind))`;
+    const none = { ...bare, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
+    assert.equal((await run(['-e', script], none)).printed.trim(), 'credentials_refused');
   });
 
   it('loads the SDK only when it does', () => {

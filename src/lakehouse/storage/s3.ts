@@ -131,7 +131,7 @@ async function tryPut(requests: S3Requests, place: S3Place, bytes: Uint8Array): 
 }
 
 /**
- * Stores of older make take conditions and ignore them, and then two writers would both be told that they were first. So
+ * Stores of older make refuse conditions, or take and ignore them, and then two writers would both be told that they were first. So
  * each bucket is tried once before the first conditional request, beside the place that is meant.
  */
 function createConditionProbe(world: World, requests: S3Requests): (place: S3Place) => Promise<void> {
@@ -141,8 +141,11 @@ function createConditionProbe(world: World, requests: S3Requests): (place: S3Pla
     const place = { bucket, scheme, key: `${folder}.${newId(world, 'probe')}` };
     try {
       await tryPut(requests, place, Buffer.from('first'));
-      if ((await tryPut(requests, place, Buffer.from('second'))) === 'written')
-        throw ignoresConditions(requests, bucket);
+      const again = await tryPut(requests, place, Buffer.from('second'));
+      if (again === 'written') throw knowsNoConditions(requests, bucket);
+    } catch (error) {
+      if (error instanceof Failure && s3Status(error.cause) === 501) throw knowsNoConditions(requests, bucket);
+      throw error;
     } finally {
       await removeObject(requests, place).catch(() => undefined); // What made this fail has been told.
     }
@@ -158,11 +161,11 @@ function createConditionProbe(world: World, requests: S3Requests): (place: S3Pla
   };
 }
 
-function ignoresConditions(requests: S3Requests, bucket: string): Failure {
+function knowsNoConditions(requests: S3Requests, bucket: string): Failure {
   const { endpoint = 'Amazon' } = requests.scene(bucket);
   return new Failure(
     'configuration_invalid',
-    `The store of the S3 bucket "${bucket}" at ${endpoint} ignores "If-None-Match", so two writers could overwrite each other's commits.`,
+    `The store of the S3 bucket "${bucket}" at ${endpoint} does not heed "If-None-Match", so two writers could overwrite each other's commits.`,
     { advice: 'Use a store that honours conditional writes (or an Iceberg table, whose catalog decides instead).' },
   );
 }
