@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readConfig } from '../../../src/config.ts';
+import { installQueue } from '../../../src/engine/index.ts';
+import { createPlatform, type Platform } from '../../../src/platform.ts';
+import { createWorld } from '../../../src/world.ts';
+import { createTestStore, type TestStore } from '../../support/database.ts';
+import { startTestSource, type TestSource } from '../../support/source.ts';
+import { readIcebergTable } from './lake.ts';
+import { ADMIN } from './rig.ts';
+import { send, signIn, type Reply } from './wire.ts';
+
+const P = '/api/v1/project/lake';
+const WAIT_MS = 120_000;
+
+let folder: string;
+let database: TestStore;
+let source: TestSource;
+let platform: Platform;
+let url: string;
+let headers: Record<string, string>;
+let job: number;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-tables-'));
+  database = await createTestStore({ prepare: installQueue });
+  source = await startTestSource({ settings: { wal_level: 'logical' } });
+  await source.run(`
+    create table orders (id int primary key, note text);
+    insert into orders select n, 'order ' || n from generate_series(1, 100) n;
+    create publication lake for table orders`);
+  await source.run(`select pg_create_logical_replication_slot('lake', 'pgoutput')`);
+  const config = readConfig({
+    PENSTOCK_PORT: '0',
+    PENSTOCK_LOG_LEVEL: 'silent',
+    PENSTOCK_DATA_DIR: join(folder, 'data'),
+    PENSTOCK_DATABASE_URL: database.store.url,
+    PENSTOCK_ADMIN_USER: ADMIN.username,
+    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
+  });
+  platform = await createPlatform(config, createWorld());
+  url = (await platform.start())!;
+  headers = await signIn(url, ADMIN);
+});
+
+after(async () => {
+  await platform?.close(0);
+  await source?.stop();
+  await database?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function call(method: string, path: string, body?: unknown): Promise<Reply> {
+  return send(url, { method, path: P + path, headers, ...(body !== undefined && { text: JSON.stringify(body) }) });
+}
+
+function dataOf<T>(reply: Reply): T {
+  assert.equal(reply.status, 200, reply.text);
+  return (reply.body as { data: T }).data;
+}
+
+async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  for (const end = Date.now() + WAIT_MS; ;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    assert.ok(Date.now() < end, `${what} never came`);
+    await delay(50);
+  }
+}
+
+interface Told {
+  readonly last_run: { readonly status: string; readonly job_type: string; readonly error?: string } | null;
+  readonly tables: readonly Record<string, unknown>[];
+}
+
+/** Starts such a run and answers what it says of the table. */
+async function tableRun(path: 'maintenance' | 'verification'): Promise<Record<string, unknown>> {
+  dataOf(await call('POST', `/jobs/${job}/${path}`));
+  const told = await until(path, async () => {
+    const now = dataOf<Told>(await call('GET', `/jobs/${job}/${path}`));
+    return now.last_run?.status === 'Running' ? undefined : now;
+  });
+  assert.equal(told.last_run!.status, 'Completed', told.last_run!.error);
+  return told.tables[0]!;
+}
+
+/** Undefined also while there is no table to read yet, or none that stays still. */
+const lakeRow = (id: number) => async () => {
+  const rows = await readIcebergTable(join(folder, 'data', 'warehouse'), 'orders').catch(() => []);
+  return rows.find((row) => Number(row['id']) === id);
+};
+
+test('a job that stays on follows its table through the API, and stops with its activity', async () => {
+  const config = {
+    ...source.config,
+    update_method: { type: 'CDC', replication_slot: 'lake', publication: 'lake', initial_wait_time: 120 },
+  };
+  const from = { name: 'shop', type: 'postgres', version: 'v1', config };
+  const tried = dataOf<{ connection_result: { status: string; message: string } }>(
+    await call('POST', '/sources/test', from),
+  );
+  assert.equal(tried.connection_result.status, 'SUCCEEDED', tried.connection_result.message);
+  const { streams_config } = dataOf<{ streams_config: { streams: { stream: Record<string, unknown> }[] } }>(
+    await call('POST', '/sources/streams', { ...from, job_name: 'stay' }),
+  );
+  assert.equal(streams_config.streams[0]!.stream['sync_mode'], 'cdc');
+  const destination = {
+    name: 'lake',
+    type: 'iceberg',
+    version: 'v1',
+    config: { type: 'ICEBERG', writer: { catalog_type: 'builtin' } },
+  };
+  const body = { name: 'stay', source: from, destination, frequency: 'continuous', streams_config };
+  job = dataOf<{ id: number }>(await call('POST', '/jobs', body)).id;
+  dataOf(await call('POST', `/jobs/${job}/sync`));
+  await until('the load', lakeRow(100));
+  await source.run(`update orders set note = 'changed' where id = 42`);
+  await until('the change', async () => ((await lakeRow(42)())?.['note'] === 'changed' ? true : undefined));
+  dataOf(await call('POST', `/jobs/${job}/activate`, { activate: false }));
+  await until('the end', async () => {
+    const [run] = dataOf<{ status: string }[]>(await call('GET', `/jobs/${job}/tasks`));
+    return run!.status === 'Canceled' ? true : undefined;
+  });
+});
+
+test('its table is compared with the source whole: equal, and different once a value is not', async () => {
+  const equal = await tableRun('verification');
+  assert.deepEqual([equal['stream'], equal['verdict'], equal['tableRows']], ['public.orders', 'equal', 100]);
+  await source.run(`update orders set note = 'unseen' where id = 1`);
+  assert.equal((await tableRun('verification'))['verdict'], 'different');
+});
+
+test('its table is looked after: the deletes of upserts are applied, and every row stays', async () => {
+  const done = await tableRun('maintenance');
+  assert.equal(typeof done['expiredSnapshots'], 'number');
+  const rows = await readIcebergTable(join(folder, 'data', 'warehouse'), 'orders');
+  assert.equal(rows.length, 100);
+  assert.equal(new Set(rows.map((row) => row['_olake_id'])).size, 100);
+});
+
+test('another engine finds it in the catalog that the server keeps', async () => {
+  const reply = await send(url, { method: 'GET', path: '/iceberg/v1/lake/namespaces', headers });
+  assert.equal(reply.status, 200, reply.text);
+  assert.match(reply.text, /stay_postgres_public|public/);
+});
+
+test('bad settings of upkeep and pace are refused by their field, and change nothing', async () => {
+  const now = dataOf<Record<string, unknown>>(await call('GET', `/jobs/${job}`));
+  const write = (advanced: unknown): Promise<Reply> =>
+    call('PUT', `/jobs/${job}`, { ...now, advanced_settings: advanced });
+  for (const [advanced, field] of [
+    [{ maintenance: { target_file_mb: 0 } }, 'target_file_mb'],
+    [{ maintenance: { frequency: 'banana' } }, 'frequency'],
+    [{ maintenance: 'yes' }, 'maintenance'],
+    [{ continuous: 'yes' }, 'continuous'],
+    [{ commit_interval_seconds: 0 }, 'commit_interval_seconds'],
+  ] as const) {
+    const reply = await write(advanced);
+    assert.equal(reply.status, 400, reply.text);
+    assert.match(reply.text, new RegExp(field));
+  }
+  assert.equal(dataOf<Record<string, unknown>>(await call('GET', `/jobs/${job}`))['advanced_settings'], undefined);
+});
