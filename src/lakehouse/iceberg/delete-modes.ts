@@ -7,11 +7,11 @@ import type { LiveFile, LiveFiles } from './live-files.ts';
 import { applies } from './live-files.ts';
 import { addedEntry, writeManifest } from './manifest-files.ts';
 import type { MetadataVersion } from './metadata.ts';
-import { currentSchema, findSpec } from './metadata.ts';
+import { findSpec } from './metadata.ts';
 import type { DataFile, ManifestEntry, ManifestFile, TableMetadata } from './model.ts';
 import { dataContent, deleteContent } from './model.ts';
 import type { Revision } from './operations.ts';
-import { bindSpec } from './partition.ts';
+import { bindSpec, schemaOfSpec } from './partition.ts';
 import type { DeletePorts, DeletedRows, PlacedFile } from './position-deletes.ts';
 import { writePositionDeletes } from './position-deletes.ts';
 import { findDeadRows, layoutOfTable, rewriteLiveRows } from './rewrite.ts';
@@ -92,7 +92,8 @@ async function writeManifests(
 ): Promise<ManifestFile[]> {
   const manifests: ManifestFile[] = [];
   for (const [specId, group] of Map.groupBy(placed, (one) => one.specId)) {
-    const [schema, spec] = [currentSchema(metadata), findSpec(metadata, specId)];
+    const spec = findSpec(metadata, specId);
+    const schema = schemaOfSpec(metadata, spec);
     const entries = group.map(({ entry }) => entry);
     manifests.push(await writeManifest(state.layout, { content, schema, spec, entries }));
   }

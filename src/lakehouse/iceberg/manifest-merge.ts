@@ -1,6 +1,7 @@
-import { currentSchema, findSpec } from './metadata.ts';
+import { findSpec } from './metadata.ts';
 import type { ManifestEntry, ManifestFile, TableMetadata } from './model.ts';
 import { deletedStatus, existingStatus } from './model.ts';
+import { schemaOfSpec } from './partition.ts';
 import type { SnapshotPorts } from './manifest-files.ts';
 import { readEntries, writeManifest } from './manifest-files.ts';
 
@@ -71,7 +72,8 @@ async function writeMerged(
       if (entry.status !== deletedStatus) entries.push({ ...entry, status: existingStatus });
     }
   }
-  return writeManifest(ports, { content, schema: currentSchema(metadata), spec: findSpec(metadata, specId), entries });
+  const spec = findSpec(metadata, specId);
+  return writeManifest(ports, { content, schema: schemaOfSpec(metadata, spec), spec, entries });
 }
 
 /** Manifests that lost some of their files in this snapshot. */
@@ -97,7 +99,8 @@ export async function removeFromManifests(
   const removed: ManifestEntry[] = [];
   for (const group of Map.groupBy(manifests, (one) => `${one.content}/${one.specId}`).values()) {
     const [{ content, specId }] = group as [ManifestFile];
-    const [schema, spec] = [currentSchema(metadata), findSpec(metadata, specId)];
+    const spec = findSpec(metadata, specId);
+    const schema = schemaOfSpec(metadata, spec);
     let waiting: ManifestEntry[] = [];
     const flush = async (): Promise<void> => {
       if (waiting.length > 0) merged.push(await writeManifest(ports, { content, schema, spec, entries: waiting }));

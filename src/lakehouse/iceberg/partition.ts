@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Failure } from '../../errors.ts';
-import type { IcebergField, IcebergSchema, PartitionField, PartitionSpec, PartitionValue } from './model.ts';
+import type {
+  IcebergField,
+  IcebergSchema,
+  PartitionField,
+  PartitionSpec,
+  PartitionValue,
+  TableMetadata,
+} from './model.ts';
 import type { Transform } from './transform.ts';
 import { parseTransform, partitionText, transformWord, transformedType } from './transform.ts';
 
@@ -99,6 +106,18 @@ export function bindSpec(spec: PartitionSpec, schemas: readonly IcebergSchema[])
       type: transformedType(transform, sourceType),
     };
   });
+}
+
+/** A schema that has all columns of the spec: the current one, or the newest from before one of them was dropped. */
+export function schemaOfSpec(
+  { schemas, 'current-schema-id': current }: Pick<TableMetadata, 'schemas' | 'current-schema-id'>,
+  spec: PartitionSpec,
+): IcebergSchema {
+  const byAge = schemas.toSorted((left, right) => right['schema-id'] - left['schema-id']);
+  const inOrder = [...byAge.filter((one) => one['schema-id'] === current), ...byAge];
+  const holds = (schema: IcebergSchema): boolean =>
+    spec.fields.every((field) => schema.fields.some((one) => one.id === field['source-id']));
+  return inOrder.find(holds) ?? inOrder[0]!;
 }
 
 function findField(schemas: readonly IcebergSchema[], id: number): IcebergField | undefined {

@@ -3,7 +3,7 @@ import type { Storage } from '../storage/types.ts';
 import type { Proposal } from './committer.ts';
 import type { ExactInteger } from './exact.ts';
 import type { MetadataVersion } from './metadata.ts';
-import { currentSchema, currentSnapshot, findSnapshot, findSpec, withSnapshot } from './metadata.ts';
+import { currentSnapshot, findSnapshot, findSpec, withSnapshot } from './metadata.ts';
 import { historyBounds, trimHistory } from './history.ts';
 import type { ManifestContent } from './manifest.ts';
 import type { SnapshotPorts } from './manifest-files.ts';
@@ -12,6 +12,7 @@ import { assignNumbers, encodeManifestList } from './manifest-list.ts';
 import { mergeManifests, removeFromManifests } from './manifest-merge.ts';
 import type { ManifestEntry, ManifestFile, Snapshot, TableMetadata } from './model.ts';
 import { deletedStatus } from './model.ts';
+import { schemaOfSpec } from './partition.ts';
 import type { Tally, Totals } from './summary.ts';
 import { count, emptyTally, readTotals, summarize, totalsOf } from './summary.ts';
 
@@ -145,7 +146,7 @@ async function writeRemovals(
       const { content, specId } = source;
       const group = waiting.get(key) ?? {
         content,
-        schema: currentSchema(metadata),
+        schema: schemaOfSpec(metadata, findSpec(metadata, specId)),
         spec: findSpec(metadata, specId),
         entries: [],
       };

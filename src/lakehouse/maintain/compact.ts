@@ -6,10 +6,10 @@ import type { LiveFile, LiveFiles } from '../iceberg/live-files.ts';
 import { applies } from '../iceberg/live-files.ts';
 import { addedEntry, writeManifest } from '../iceberg/manifest-files.ts';
 import type { MetadataVersion } from '../iceberg/metadata.ts';
-import { currentSchema, findSpec } from '../iceberg/metadata.ts';
+import { findSpec } from '../iceberg/metadata.ts';
 import type { DataFile, ManifestEntry, ManifestFile, TableMetadata } from '../iceberg/model.ts';
 import { dataContent, deleteContent, positionDeletes } from '../iceberg/model.ts';
-import { bindSpec } from '../iceberg/partition.ts';
+import { bindSpec, schemaOfSpec } from '../iceberg/partition.ts';
 import type { PlacedFile } from '../iceberg/position-deletes.ts';
 import { readPositionDeletes, writePositionDeletes } from '../iceberg/position-deletes.ts';
 import { findDeadRows, layoutOfTable, rewriteLiveRows } from '../iceberg/rewrite.ts';
@@ -39,7 +39,7 @@ const ROUND_BYTES = 4 * 1024 ** 3;
 export async function compactTable(session: UpkeepSession, bounds: CompactionBounds): Promise<CompactionResult> {
   const { options, committer, live: reader } = session;
   const { metadata } = committer.current;
-  const live = await reader.read(metadata);
+  const live = parquetOf(await reader.read(metadata));
   if (live.data.length === 0) return nothingDone;
   const dead = await findDeadRows(options, metadata, live);
   const plan = planCompaction(live, dead, bounds);
@@ -67,6 +67,13 @@ export async function compactTable(session: UpkeepSession, bounds: CompactionBou
   }
   await finish({ groups, settled: plan.settled, positions: await settle(session, start, plan.settled) });
   return total;
+}
+
+/** Data files of other formats stay as they are; deletes of other formats cannot be applied, so nothing is compacted. */
+function parquetOf(live: LiveFiles): LiveFiles {
+  const isParquet = ({ entry }: LiveFile): boolean => entry.file.format.toUpperCase() === 'PARQUET';
+  if (live.deletes.every(isParquet)) return { data: live.data.filter(isParquet), deletes: live.deletes };
+  throw new Failure('configuration_invalid', 'The table has delete files of a format that Penstock does not read.');
 }
 
 interface Start {
@@ -270,7 +277,8 @@ async function writeManifests(
 ): Promise<ManifestFile[]> {
   const manifests: ManifestFile[] = [];
   for (const [specId, group] of Map.groupBy(placed, (one) => one.specId)) {
-    const [schema, spec] = [currentSchema(metadata), findSpec(metadata, specId)];
+    const spec = findSpec(metadata, specId);
+    const schema = schemaOfSpec(metadata, spec);
     const entries = group.map(({ entry }) => entry);
     manifests.push(await writeManifest({ ...options, names }, { content, schema, spec, entries }));
   }

@@ -25,8 +25,7 @@ const SMALL_SHARE = 0.75;
 export function planCompaction(live: LiveFiles, dead: DeadByFile, bounds: CompactionBounds): CompactionPlan {
   const groups: (readonly LiveFile[])[] = [];
   const settled: LiveFile[] = [];
-  const readable = live.data.filter((file) => file.entry.file.format.toUpperCase() === 'PARQUET');
-  for (const files of Map.groupBy(readable, (file) => file.partition).values()) {
+  for (const files of Map.groupBy(live.data, (file) => file.partition).values()) {
     const chosen = packFiles(files, dead, bounds);
     groups.push(...chosen);
     const inGroups = new Set(chosen.flat());

@@ -10,18 +10,23 @@ export interface StoredColumn {
   readonly name: string;
   readonly fieldId: number | undefined;
   readonly type: ColumnType;
+  /** Its place in the footer's list of schema elements, and among the chunks of a row group. */
+  readonly element: number;
+  readonly chunk: number;
 }
 
 /** A Parquet file that is read back: exact values, one row group at a time. */
 export interface ParquetFile {
   readonly rows: number;
+  /** Those of types that Penstock writes; nested and other ones of foreign writers are left out. */
   readonly columns: readonly StoredColumn[];
+  readonly leftOut: readonly Pick<StoredColumn, 'name' | 'fieldId'>[];
   readonly metadata: FileMetaData;
   /** Values of the columns (by name; null throughout where the file has no such column) for rows start to end − 1. */
   readRange(names: readonly string[], range: { start: number; end: number }): Promise<(ColumnValue | null)[][]>;
 }
 
-/** Opens a file that holds the types Penstock writes; reads only the footer. Decimals and 64-bit integers stay exact. */
+/** Opens a file; reads only the footer. Decimals and 64-bit integers stay exact. */
 export async function openParquetFile(storage: Storage, path: string): Promise<ParquetFile> {
   const byteLength = await storage.size(path);
   if (byteLength === undefined) throw new Failure('storage_failed', `The data file "${path}" is missing.`);
@@ -33,12 +38,7 @@ export async function openParquetFile(storage: Storage, path: string): Promise<P
     },
   };
   const metadata = await parquetMetadataAsync(file);
-  const elements = metadata.schema.slice(1);
-  const columns = elements.map((element) => ({
-    name: element.name,
-    fieldId: element.field_id,
-    type: storedType(element),
-  }));
+  const { columns, leftOut } = listColumns(metadata.schema);
   // Without logical types the reader hands out the stored integers and bytes instead of rounded decimals and dates.
   const schema = metadata.schema.map((element) => ({ ...element, converted_type: undefined, logical_type: undefined }));
   const raw = { ...metadata, schema };
@@ -46,6 +46,7 @@ export async function openParquetFile(storage: Storage, path: string): Promise<P
   return {
     rows: Number(metadata.num_rows),
     columns,
+    leftOut,
     metadata,
     async readRange(names, { start, end }) {
       const known = names.filter((name) => columns.some((column) => column.name === name));
@@ -66,17 +67,44 @@ export async function openParquetFile(storage: Storage, path: string): Promise<P
   };
 }
 
-function storedType(element: SchemaElement): ColumnType {
-  if (element.converted_type === 'DECIMAL') {
+/** Elements are listed depth first; every leaf has a chunk, only the flat ones of the top level are columns here. */
+function listColumns(schema: readonly SchemaElement[]): Pick<ParquetFile, 'columns' | 'leftOut'> {
+  const columns: StoredColumn[] = [];
+  const leftOut: Pick<StoredColumn, 'name' | 'fieldId'>[] = [];
+  let chunk = 0;
+  let nested = 0;
+  for (const [at, element] of schema.entries()) {
+    if (at === 0) continue;
+    const children = element.num_children ?? 0;
+    const isTop = nested === 0;
+    nested += children - (isTop ? 0 : 1);
+    const isFlat = children === 0 && element.repetition_type !== 'REPEATED';
+    const type = isFlat ? storedType(element) : undefined;
+    const column = { name: element.name, fieldId: element.field_id };
+    if (isTop && type) columns.push({ ...column, type, element: at, chunk });
+    else if (isTop) leftOut.push(column);
+    if (children === 0) chunk += 1;
+  }
+  return { columns, leftOut };
+}
+
+/** Undefined for types that Penstock never writes. */
+function storedType(element: SchemaElement): ColumnType | undefined {
+  const { converted_type: converted, logical_type: logical } = element;
+  if (converted === 'DECIMAL' || logical?.type === 'DECIMAL') {
     return { kind: 'decimal', precision: element.precision ?? 38, scale: element.scale ?? 0 };
   }
   switch (element.type) {
     case 'BOOLEAN':
       return { kind: 'boolean' };
     case 'INT32':
-      return { kind: 'int' };
+      return converted === 'DATE' || converted === 'TIME_MILLIS' ? undefined : { kind: 'int' };
     case 'INT64':
-      return { kind: element.converted_type === 'TIMESTAMP_MICROS' ? 'timestamp' : 'long' };
+      if (converted === 'TIMESTAMP_MICROS') return { kind: 'timestamp' };
+      if (logical?.type === 'TIMESTAMP') {
+        return logical.unit === 'MICROS' && logical.isAdjustedToUTC ? { kind: 'timestamp' } : undefined;
+      }
+      return converted === 'TIMESTAMP_MILLIS' || converted === 'TIME_MICROS' ? undefined : { kind: 'long' };
     case 'FLOAT':
       return { kind: 'float' };
     case 'DOUBLE':
@@ -84,10 +112,7 @@ function storedType(element: SchemaElement): ColumnType {
     case 'BYTE_ARRAY':
       return { kind: 'string' };
     default:
-      throw new Failure(
-        'storage_failed',
-        `Column "${element.name}" has the type ${element.type}, which we never write.`,
-      );
+      return undefined;
   }
 }
 

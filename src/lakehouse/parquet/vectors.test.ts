@@ -132,6 +132,20 @@ describe('a file read back as vectors', () => {
     );
   });
 
+  it('is read beside nested columns and others of types that are never written here', async () => {
+    const path = join(folder, 'nested.parquet');
+    const instance = await DuckDBInstance.create(':memory:');
+    const duck = await instance.connect();
+    await duck.run(`COPY (SELECT {'x': 1, 'y': [1, 2]} AS s, DATE '2026-01-01' AS d, [{'z': 'q'}] AS l,
+      i AS c, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS t FROM range(3) t(i)) TO '${path}' (FORMAT parquet)`);
+    duck.closeSync();
+    instance.closeSync();
+    assert.deepEqual(await readAll(path, column({ kind: 'long' })), [0n, 1n, 2n]);
+    const at = { ...column({ kind: 'timestamp' }), name: 't' };
+    assert.deepEqual(await readAll(path, at), Array(3).fill(BigInt(Date.UTC(2026, 0, 1)) * 1000n));
+    await assert.rejects(readAll(path, { ...column({ kind: 'int' }), name: 'd' }), { kind: 'storage_failed' });
+  });
+
   it('tells a damaged page from a readable one', async () => {
     const path = await write([Array.from({ length: 500 }, (_, at) => `v${at}`)], {
       ...column({ kind: 'string' }),

@@ -63,7 +63,7 @@ interface GroupPlace {
 }
 
 /** Where the file keeps a wanted column; -1 when it does not. */
-export function findStored(columns: readonly StoredColumn[], wanted: WantedColumn): number {
+export function findStored(columns: readonly Pick<StoredColumn, 'name' | 'fieldId'>[], wanted: WantedColumn): number {
   const byId = columns.findIndex((column) => column.fieldId === wanted.fieldId);
   if (byId >= 0) return byId;
   return columns.findIndex((column) => column.fieldId === undefined && column.name === wanted.column.name);
@@ -73,11 +73,15 @@ async function readColumn(place: GroupPlace, wanted: WantedColumn): Promise<Colu
   const { file, group } = place;
   const rows = Number(group.num_rows);
   const at = findStored(file.columns, wanted);
-  if (at < 0) return nullVector(wanted.column, rows);
+  if (at < 0) {
+    if (findStored(file.leftOut, wanted) < 0) return nullVector(wanted.column, rows);
+    const message = `Column "${wanted.column.name}" of the data file "${place.path}" is of a type that cannot be read.`;
+    throw new Failure('storage_failed', message);
+  }
   const stored = file.columns[at]!;
-  const element = file.metadata.schema[at + 1]!;
+  const element = file.metadata.schema[stored.element]!;
   const decoded =
-    (await readChunk(place, { chunk: group.columns[at]!, element, type: stored.type, rows })) ??
+    (await readChunk(place, { chunk: group.columns[stored.chunk]!, element, type: stored.type, rows })) ??
     (await readSlowly(place, stored, rows));
   return widen({ ...decoded, column: { ...wanted.column, type: stored.type } }, wanted.column);
 }
