@@ -171,20 +171,17 @@ function splitValues({ location }: JsonFile, taker: RecordTaker): Splitter {
   }
   return {
     feed(piece) {
-      let start = 0;
-      for (let at = 0; at < piece.length; at++) {
-        const byte = piece[at]!;
-        if (brackets.depth === 0) {
-          if (byte !== 123 || array === 'closed') {
-            between(byte);
-            continue;
-          }
-          start = at;
+      let at = 0;
+      while (at < piece.length) {
+        if (brackets.depth === 0 && (piece[at] !== 123 || array === 'closed')) {
+          between(piece[at++]!);
+          continue;
         }
-        brackets.pass(byte);
-        if (brackets.depth === 0 && !takeRecord(piece.subarray(start, at + 1))) return false;
+        const end = brackets.pass(piece, at);
+        if (end === piece.length) keepOpen(piece.subarray(at));
+        else if (!takeRecord(piece.subarray(at, end + 1))) return false;
+        at = end + 1;
       }
-      if (brackets.depth > 0) keepOpen(piece.subarray(start));
       return true;
     },
     end(cut) {
@@ -202,14 +199,20 @@ function createBrackets() {
     get depth() {
       return depth;
     },
-    pass(byte: number): void {
-      if (escaped) escaped = false;
-      else if (inText) {
-        if (byte === 92) escaped = true;
-        else if (byte === 34) inText = false;
-      } else if (byte === 34) inText = true;
-      else if (byte === 123 || byte === 91) depth++;
-      else if (byte === 125 || byte === 93) depth--;
+    /** Goes on from a bracket, or within one, and answers where the last of them closes; else the piece's length. */
+    pass(piece: Buffer, from: number): number {
+      let at = from;
+      for (; at < piece.length; at++) {
+        const byte = piece[at]!;
+        if (escaped) escaped = false;
+        else if (inText) {
+          if (byte === 92) escaped = true;
+          else if (byte === 34) inText = false;
+        } else if (byte === 34) inText = true;
+        else if (byte === 123 || byte === 91) depth++;
+        else if ((byte === 125 || byte === 93) && --depth === 0) break;
+      }
+      return at;
     },
   };
 }
