@@ -57,6 +57,8 @@ export interface ShareJob {
 export interface ShareRun {
   readonly id: string;
   ended(): Promise<RunView>;
+  /** The lines of its log, for messages of failed assertions. */
+  log(): Promise<string>;
   readers(): Promise<readonly TaskView[]>;
   rows(): Promise<Row[]>;
   /** Every row of the source once, and nothing else. */
@@ -114,6 +116,11 @@ export async function openShareLab(
         const run = await engine.settled(started.runId, PATIENCE_MS);
         assert.ok(run?.endedAt, `the run did not end: ${JSON.stringify(await engine.tasks(started.runId))}`);
         return run;
+      },
+      async log() {
+        const lines: string[] = [];
+        for await (const piece of engine.streamLog(started.runId)) lines.push(piece);
+        return lines.join('');
       },
       readers: async () =>
         (await engine.tasks(started.runId)).filter((task) => task.component === 'penstock.sync.read'),
