@@ -1,11 +1,12 @@
-/** Appends and upserts in a process of its own, which dies at a stopping point. Arguments: folder, point (`name:n`). */
+/** Appends and upserts in a process of its own, which dies at a stopping point. Arguments: folder, point (`name:n`), delete mode. */
+import type { DeleteMode } from './delete-modes.ts';
 import { createWorld } from '../../world.ts';
 import { batchOf, checkpoint, openLake, orderColumns } from './table.test-support.ts';
 import type { Lake } from './table.test-support.ts';
 
 /** Goes on from the table's checkpoint to the end: three rows, then changes of two of them and a new one. */
-export async function upsertToTheEnd(lake: Lake): Promise<void> {
-  const table = await lake.open({ identifier: '_olake_id' });
+export async function upsertToTheEnd(lake: Lake, deleteMode: DeleteMode): Promise<void> {
+  const table = await lake.open({ identifier: '_olake_id', deleteMode });
   const seq = table.checkpoint?.seq ?? 0;
   if (seq < 1) {
     const unit = table.beginUnit();
@@ -31,7 +32,7 @@ export async function upsertToTheEnd(lake: Lake): Promise<void> {
   await table.close();
 }
 
-const [folder, stopAt] = process.argv.slice(2);
+const [folder, stopAt, mode] = process.argv.slice(2);
 if (import.meta.main && folder !== undefined) {
-  await upsertToTheEnd(await openLake({ folder, world: createWorld({ stopAt }) }));
+  await upsertToTheEnd(await openLake({ folder, world: createWorld({ stopAt }) }), mode as DeleteMode);
 }

@@ -4,34 +4,50 @@ import { once } from 'node:events';
 import { basename } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { DeleteMode } from './delete-modes.ts';
+import { deleteModes } from './delete-modes.ts';
 import { referencedFiles } from './recovery.ts';
 import { createKeyTable } from './key-table.ts';
 import { name, openLake, readIndependently } from './table.test-support.ts';
 import { loadTable } from '../catalog/index.ts';
 import { upsertToTheEnd } from './upsert.test-support.ts';
 
-const points = [
-  'iceberg.data-file-written:2',
-  'iceberg.delete-file-written:1',
-  'iceberg.delete-file-written:2',
-  'iceberg.manifest-written:2',
-  'iceberg.manifest-written:3',
-  'iceberg.manifest-list-written:2',
-  'iceberg.metadata-written:3',
-  'iceberg.before-swap:3',
-  'iceberg.swapped:3',
-];
+const points: Readonly<Record<DeleteMode, readonly string[]>> = {
+  equality: [
+    'iceberg.data-file-written:2',
+    'iceberg.delete-file-written:1',
+    'iceberg.delete-file-written:2',
+    'iceberg.manifest-written:2',
+    'iceberg.manifest-written:3',
+    'iceberg.manifest-list-written:2',
+    'iceberg.metadata-written:3',
+    'iceberg.before-swap:3',
+    'iceberg.swapped:3',
+  ],
+  position: [
+    'iceberg.delete-file-written:1',
+    'iceberg.delete-file-written:2',
+    'iceberg.manifest-written:4',
+    'iceberg.swapped:3',
+  ],
+  copy_on_write: [
+    'iceberg.data-file-written:3',
+    'iceberg.data-file-written:4',
+    'iceberg.manifest-written:3',
+    'iceberg.swapped:3',
+  ],
+};
 
 describe('an upsert that is killed', () => {
-  for (const point of points) {
-    it(`at ${point} is made whole by the next attempt, once, and leaves no file`, async (t) => {
+  for (const [mode, point] of deleteModes.flatMap((one) => points[one].map((point) => [one, point] as const))) {
+    it(`by ${mode} at ${point} is made whole by the next attempt, once, and leaves no file`, async (t) => {
       const lake = await openLake();
       t.after(() => lake.close());
       const script = fileURLToPath(new URL('./upsert.test-support.ts', import.meta.url));
-      const child = spawn(process.execPath, [script, lake.folder, point], { stdio: 'inherit' });
+      const child = spawn(process.execPath, [script, lake.folder, point, mode], { stdio: 'inherit' });
       const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
       assert.equal(signal, 'SIGKILL', 'the point is reached');
-      await upsertToTheEnd(lake);
+      await upsertToTheEnd(lake, mode);
       const table = (await loadTable({ ...lake, name }))!;
       const rows = await readIndependently(table.metadata);
       assert.deepEqual(rows.map((row) => [row['_olake_id'], row['amount']]).sort(), [
