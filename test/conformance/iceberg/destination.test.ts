@@ -13,6 +13,7 @@ destinationConformance('iceberg by REST', {
   stoppingPoints: icebergStoppingPoints.filter((point) => !elsewhere.includes(point)),
   // The others are tried with a catalog of the other kind.
   crashPoints: ['iceberg.before-swap', 'iceberg.swapped'],
+  doubleCrashes: ['iceberg.before-swap', 'iceberg.swapped'],
   upserts: true,
   readersSwitchAtOnce: true,
   partition: '/{name, identity}',
