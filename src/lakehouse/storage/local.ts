@@ -7,7 +7,7 @@ import { Failure } from '../../errors.ts';
 import type { World } from '../../world.ts';
 import { newId } from '../../world.ts';
 import { storageFailure } from './failure.ts';
-import type { OutputFile, Storage, StoredFile } from './types.ts';
+import type { OutputFile, Storage, StoredFile, StreamOptions } from './types.ts';
 import { readUnfinished, unfinishedPath } from './unfinished.ts';
 
 /**
@@ -119,9 +119,10 @@ async function listFiles(folder: string): Promise<string[]> {
 
 async function* streamFile(
   path: string,
-  { start = 0, signal }: { readonly start?: number; readonly signal?: AbortSignal } = {},
+  { start = 0, end = Infinity, signal }: StreamOptions = {},
 ): AsyncGenerator<Buffer> {
-  const stream = createReadStream(path, { start, highWaterMark: 1 << 20, ...(signal && { signal }) });
+  if (end <= start) return;
+  const stream = createReadStream(path, { start, end: end - 1, highWaterMark: 1 << 20, ...(signal && { signal }) });
   try {
     for await (const piece of stream) yield piece as Buffer;
   } catch (error) {

@@ -11,6 +11,8 @@ export interface S3Range {
   readonly start: number;
   /** Exclusive; the whole rest when undefined. */
   readonly end: number | undefined;
+  /** The object must still be the one that bore this mark. */
+  readonly tag?: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -20,7 +22,7 @@ export interface S3Range {
  */
 export async function* readObject(requests: S3Requests, place: S3Place, range: S3Range): AsyncGenerator<Buffer> {
   let at = range.start;
-  let tag: string | undefined;
+  let { tag } = range;
   let tries = 0;
   for (;;) {
     const answer = await openRange(requests, place, { ...range, start: at, tag });
@@ -68,7 +70,7 @@ interface Answer {
 async function openRange(
   requests: S3Requests,
   place: S3Place,
-  { start, end, tag, signal }: S3Range & { readonly tag: string | undefined },
+  { start, end, tag, signal }: S3Range,
 ): Promise<Answer | undefined> {
   const { bucket, key } = place;
   if (end !== undefined && end <= start) return undefined;

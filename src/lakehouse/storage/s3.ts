@@ -48,8 +48,8 @@ export function createS3Storage(world: World, settings: S3Settings): Storage {
       const problem = bytes === undefined ? 'does not exist' : `ends before byte ${end}`;
       throw new Failure('storage_failed', `The file "${path}" ${problem}.`);
     },
-    readStream(path, { start = 0, signal } = {}) {
-      return readObject(requests, filePlace(path), { start, end: undefined, signal });
+    readStream(path, { start = 0, end, tag, signal } = {}) {
+      return readObject(requests, filePlace(path), { start, end, tag, signal });
     },
     async size(path) {
       return objectSize(requests, filePlace(path));

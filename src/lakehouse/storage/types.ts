@@ -20,6 +20,10 @@ export interface StoredFile {
 export interface StreamOptions {
   /** First byte; 0 when absent. */
   readonly start?: number;
+  /** Exclusive; the whole rest when absent. */
+  readonly end?: number;
+  /** As a listing told it: a file that changed since is refused with `storage_failed`. Disks keep no such mark. */
+  readonly tag?: string;
   /** Ends the stream with its reason. */
   readonly signal?: AbortSignal;
 }
