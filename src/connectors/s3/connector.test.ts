@@ -4,6 +4,8 @@ import { gzipSync } from 'node:zlib';
 import { Ajv } from 'ajv';
 import { startS3 } from '../../../test/support/s3.ts';
 import type { TestS3 } from '../../../test/support/s3.ts';
+import { failureKinds } from '../../errors.ts';
+import type { FailureKind } from '../../errors.ts';
 import { createStorage } from '../../lakehouse/index.ts';
 import { createWorld } from '../../world.ts';
 import { connector as fileConnector } from '../file/index.ts';
@@ -31,6 +33,8 @@ describe('the S3 source', () => {
 
   const put = (key: string, body: string | Uint8Array): Promise<boolean> =>
     createStorage({ world: createWorld(), s3: s3.settings }).put(`s3://${bucket}/${key}`, Buffer.from(body));
+  const remove = (key: string): Promise<void> =>
+    createStorage({ world: createWorld(), s3: s3.settings }).remove(`s3://${bucket}/${key}`);
   const config = (changes = {}): Record<string, unknown> => ({
     bucket_name: bucket,
     path_prefix: '/lake/in/',
@@ -83,6 +87,21 @@ describe('the S3 source', () => {
       await session.readAfter(stream, { ...nothing, cursor: CURSOR, after: upTo, upTo, without: names });
       assert.equal(nothing.rows.length, 0);
     });
+  });
+
+  it('refuses objects that changed or vanished after they were listed, to be tried again', async () => {
+    const changes = [() => put('lake/in/moved/1.csv', 'id\n3\n'), () => remove('lake/in/moved/1.csv')];
+    for (const change of changes) {
+      await put('lake/in/moved/1.csv', 'id\n1\n');
+      await inSession({ connector, config: config() }, async (session, select) => {
+        const stream = await select('moved');
+        await change();
+        const read = session.readChunk(stream, { ...keepAll(), chunk: { min: null, max: null } });
+        await assert.rejects(read, ({ kind }: { kind: FailureKind }) => failureKinds[kind].retry);
+      });
+    }
+    await put('lake/in/moved/1.csv', 'id\n1\n');
+    await remove('lake/in/moved/1.csv');
   });
 
   it('is reached by the file source as well', async () => {

@@ -47,14 +47,31 @@ export function bucketPlace({ bucket, prefix, access }: BucketSettings, world: W
     patternText: ({ location }) => location.slice(`s3://${bucket}/`.length),
     list,
     async open(file, signal): Promise<OpenFile> {
+      const { location } = file;
+      const tag = file.tag === '' ? {} : { tag: file.tag };
       return {
         grown: false,
-        stream: () => storage.readStream(file.location, { signal }),
-        range: (start, end) => storage.readRange(file.location, start, end),
+        stream: () => asListed(storage.readStream(location, { signal, ...tag }), location),
+        async range(start, end) {
+          const pieces: Uint8Array[] = [];
+          const bytes = asListed(storage.readStream(location, { start, end, signal, ...tag }), location);
+          for await (const piece of bytes) pieces.push(piece);
+          return Buffer.concat(pieces);
+        },
         close: async () => {},
       };
     },
   };
+}
+
+/** An object that is gone, though it was listed, is there again or not when the next attempt lists. */
+async function* asListed(bytes: AsyncIterable<Buffer>, location: string): AsyncGenerator<Buffer> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== 'object_missing') throw error;
+    throw new Failure('connection_lost', `${location} vanished after it was listed`, { cause: error });
+  }
 }
 
 function tooMany(root: string): Failure {
