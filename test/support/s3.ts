@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request as sendRequest } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
@@ -36,6 +37,8 @@ export interface TestS3Options {
  */
 export async function startS3(options: TestS3Options = {}): Promise<TestS3> {
   const folder = await mkdtemp(join(tmpdir(), 's3-'));
+  // A server that serves to the end of its process is closed by nobody.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const backend = await startBackend(folder);
   const faults = createFaults();
   let seen: S3Request[] = [];

@@ -65,6 +65,8 @@ function writingTests(bench: Bench): void {
     assert.equal((await bench.storage.readRange(path, 1, 4)).toString(), 'bcd');
     assert.equal(await collect(bench.storage.readStream(path)), text);
     assert.equal(await collect(bench.storage.readStream(path, { start: 2000 })), 'ddd');
+    assert.equal(await collect(bench.storage.readStream(path, { start: 1, end: 4 })), 'bcd');
+    assert.equal(await collect(bench.storage.readStream(path, { start: 4, end: 4 })), '');
     assert.equal(await collect(bench.storage.readStream(path, { start: 2003 })), '');
     await assert.rejects(bench.storage.readRange(path, 2000, 2004), { kind: 'storage_failed' });
   });
