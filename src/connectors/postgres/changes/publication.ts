@@ -140,7 +140,7 @@ async function describe(query: Query, publication: Publication, stream: StreamSe
          where p.pubname = ${literals[0]} and r.prrelid = c.oid),
        (select case when pg_catalog.to_jsonb(r) ->> 'prattrs' is null then null else (
            select pg_catalog.json_agg(a.attname) from pg_catalog.pg_attribute a where a.attrelid = c.oid
-             and a.attnum::text = any (pg_catalog.string_to_array(pg_catalog.to_jsonb(r) ->> 'prattrs', ' '))) end
+             and (pg_catalog.to_jsonb(r) -> 'prattrs') @> pg_catalog.to_jsonb(a.attnum)) end
          from pg_catalog.pg_publication_rel r join pg_catalog.pg_publication p on p.oid = r.prpubid
          where p.pubname = ${literals[0]} and r.prrelid = c.oid)
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

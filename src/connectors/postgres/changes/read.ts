@@ -66,7 +66,16 @@ export async function readLog(read: LogRead): Promise<ReadEnd> {
         const emitter = createEmitter(read.query, createChangeBatches(read.work));
         const replay = createReplay(read, emitter, { floor: from, binary });
         const transactions = createTransactions(spill, replay);
-        const end = await follow({ read, stream, transactions, replay, position: from, askedAt: 0, heard: false });
+        const end = await follow({
+          read,
+          stream,
+          transactions,
+          replay,
+          position: from,
+          askedAt: 0,
+          heard: false,
+          asked: { count: 0, since: 0 },
+        });
         if (end !== 'again') return end;
         from = replay.floor();
       } finally {
@@ -89,7 +98,12 @@ interface Following {
   askedAt: number;
   /** A message has come. */
   heard: boolean;
+  /** Questions of the server without any log between them, since when. */
+  asked: { count: number; since: number };
 }
+
+/** A server that shuts down asks again and again whether all of its log has been kept; otherwise it asks rarely. */
+const ASKS_OF_SHUTDOWN = { count: 20, within: 2000 };
 
 async function follow(following: Following): Promise<ReadEnd | 'again'> {
   const { read, stream, replay } = following;
@@ -180,6 +194,7 @@ function takeTransaction(following: Following): LoggedTransaction | undefined {
     inbox.start = start + length;
     if (type !== COPY_DATA) continue;
     if (bytes[start + 5] === XLOG_DATA) {
+      following.asked.count = 0;
       const done = following.transactions.take({ bytes, view, from: start + PAYLOAD_AT, to: start + length });
       if (done) return done;
     } else if (bytes[start + 5] === KEEPALIVE) {
@@ -192,7 +207,12 @@ function takeKeepalive(following: Following, { walEnd, asks }: { walEnd: bigint;
   // Between transactions everything that committed before this place has been sent.
   if (!following.transactions.isInside && walEnd > following.position) following.position = walEnd;
   following.stream.tell({ received: walEnd });
-  if (asks) following.stream.tell({ ask: false });
+  if (!asks) return;
+  const { asked } = following;
+  const now = following.read.world.elapsed();
+  if (asked.count === 0 || now - asked.since > ASKS_OF_SHUTDOWN.within) following.asked = { count: 1, since: now };
+  else if (++asked.count > ASKS_OF_SHUTDOWN.count) throw ended(following);
+  following.stream.tell({ ask: false });
 }
 
 function ended({ read }: Following): Failure {
