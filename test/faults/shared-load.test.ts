@@ -49,6 +49,12 @@ describe('a load that two worker processes read', () => {
     it(`to ${destination} holds each row once, and both have read`, async () => {
       const { run, open } = await startHeldUp(destination);
       assert.equal(new Set((await lab.claims()).map((claim) => claim.worker)).size, 2);
+      const threads = async (): Promise<number | undefined> =>
+        ((await lab.engine.get(run.id))?.progress as SyncProgress | null)?.writerThreads;
+      await until(
+        'statistics count the readers of both',
+        async () => (await threads()) === (await lab.claims()).length,
+      );
       await open();
       const progress = await assertWhole(run, 'two workers');
       assert.equal(progress.records, ROWS);
