@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Ajv } from 'ajv';
@@ -86,6 +87,14 @@ describe('the S3 source', () => {
       const nothing = keepAll();
       await session.readAfter(stream, { ...nothing, cursor: CURSOR, after: upTo, upTo, without: names });
       assert.equal(nothing.rows.length, 0);
+    });
+  });
+
+  it('reads Parquet objects in parts', async () => {
+    const data = new URL('../../../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url);
+    await put('lake/in/flights.parquet', await readFile(data));
+    await inSession({ connector, config: config({ file_format: 'parquet' }) }, async (session, select) => {
+      assert.equal(await session.countRows(await select('flights'), { signal: neverAborted }), 3_000_000);
     });
   });
 
