@@ -10,7 +10,7 @@ export interface CommitCheckpoint {
 }
 
 /** Larger checkpoints (long boundaries) are kept in the table property alone, so that snapshots stay small. */
-const MOST_SUMMARY_BYTES = 32 << 10;
+const MOST_SUMMARY_BYTES = 8 << 10;
 
 /** Names of the table properties of one stream. */
 export interface CheckpointKeys {

@@ -66,10 +66,18 @@ export async function commitData(state: OpenState, commit: DataCommit): Promise<
   };
   const committed = await runCommit(state, checkpoint, change);
   const snapshot = currentSnapshot(committed.metadata)!;
-  state.ownSnapshots.add(snapshot['snapshot-id']);
+  rememberOwn(state, committed.metadata);
   const totals = await readSnapshotTotals(options.storage, snapshot);
   state.rows = totals.records - totals.positionDeletes;
   return { version: String(snapshot['snapshot-id']), rows: commit.liveRows, tableRows: state.rows };
+}
+
+/** Snapshots that the table has forgotten need not be known any more. */
+function rememberOwn({ ownSnapshots }: OpenState, metadata: TableMetadata): void {
+  ownSnapshots.add(currentSnapshot(metadata)!['snapshot-id']);
+  if (ownSnapshots.size <= 2 * metadata.snapshots.length + 100) return;
+  const known = new Set(metadata.snapshots.map((one) => one['snapshot-id']));
+  for (const id of ownSnapshots) if (!known.has(id)) ownSnapshots.delete(id);
 }
 
 /** Records the checkpoint, and with `staged` one more manifest, without a snapshot. */

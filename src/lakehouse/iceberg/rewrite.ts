@@ -63,6 +63,8 @@ function tableColumns(metadata: TableMetadata): { column: Column; fieldId: numbe
 
 const ROWS_PER_GROUP = 122_880;
 const GROUP_BYTES = 16 << 20;
+/** Ours are a fiftieth of this; other writers may leave groups that no memory holds. */
+const LARGEST_GROUP_BYTES = 1 << 30;
 /** A row group of at least this many rows, all alive, is passed on as it is. */
 const WHOLE_GROUP_ROWS = ROWS_PER_GROUP / 4;
 
@@ -104,6 +106,10 @@ async function copyRows(copy: Copy, source: DataFile, dead: DeadRows | undefined
   let first = 0;
   for (const [at, group] of reader.groups.entries()) {
     copy.signal?.throwIfAborted();
+    if (group.rawBytes > LARGEST_GROUP_BYTES) {
+      const reason = `The data file "${source.path}" holds row groups of more than 1 GiB, so it stays as it is.`;
+      throw new Failure('configuration_invalid', reason);
+    }
     const alive = liveRows(first, group.rows, dead);
     first += group.rows;
     if (alive.length === 0) continue;

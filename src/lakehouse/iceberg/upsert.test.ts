@@ -39,7 +39,7 @@ const points: Readonly<Record<DeleteMode, readonly string[]>> = {
 };
 
 describe('an upsert that is killed', () => {
-  for (const [mode, point] of deleteModes.flatMap((one) => points[one].map((point) => [one, point] as const))) {
+  for (const [mode, point] of deleteModes.flatMap((one) => points[one].map((at) => [one, at] as const))) {
     it(`by ${mode} at ${point} is made whole by the next attempt, once, and leaves no file`, async (t) => {
       const lake = await openLake();
       t.after(() => lake.close());

@@ -56,7 +56,8 @@ export async function compactTable(session: UpkeepSession, bounds: CompactionBou
   for (const sources of plan.groups) {
     const layout = layoutFor(session, metadata, { specId: sources[0]!.specId, bounds });
     const files = sources.map((source) => source.entry.file);
-    const outputs = await rewriteLiveRows(layout, files, { dead, signal: options.signal });
+    const outputs = await tryRewrite(session, () => rewriteLiveRows(layout, files, { dead, signal: options.signal }));
+    if (!outputs) continue;
     groups.push({ sources, outputs });
     for (const output of outputs) start.outputs.add(output.path);
     bytes += files.reduce((sum, file) => sum + file.bytes, 0);
@@ -67,6 +68,20 @@ export async function compactTable(session: UpkeepSession, bounds: CompactionBou
   }
   await finish({ groups, settled: plan.settled, positions: await settle(session, start, plan.settled) });
   return total;
+}
+
+/** Undefined when one of the files cannot be written anew; then all of its group stay as they are. */
+async function tryRewrite(
+  { options }: UpkeepSession,
+  rewrite: () => Promise<readonly DataFile[]>,
+): Promise<readonly DataFile[] | undefined> {
+  try {
+    return await rewrite();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== 'configuration_invalid') throw error;
+    options.notice?.(error.message);
+    return undefined;
+  }
 }
 
 /** Data files of other formats stay as they are; deletes of other formats cannot be applied, so nothing is compacted. */

@@ -8,11 +8,23 @@ export interface Removal {
   remove(paths: Iterable<string>): Promise<void>;
 }
 
+/** Files that are removed at the same time: on an object store each takes a round trip. */
+const AT_A_TIME = 8;
+
 export function createRemoval({ options, committer }: UpkeepSession, point: string): Removal {
   const { storage, world, signal } = options;
   const { location } = committer.current.metadata;
   let files = 0;
   let bytes = 0;
+
+  async function removeOne(path: string): Promise<void> {
+    const size = await storage.size(path);
+    if (size === undefined) return;
+    await storage.remove(path);
+    files += 1;
+    bytes += size;
+    world.reach(point);
+  }
   return {
     get files() {
       return files;
@@ -21,15 +33,10 @@ export function createRemoval({ options, committer }: UpkeepSession, point: stri
       return bytes;
     },
     async remove(paths) {
-      for (const path of paths) {
-        if (!path.startsWith(`${location}/`) || path.split('/').includes('..')) continue;
+      const own = [...paths].filter((path) => path.startsWith(`${location}/`) && !path.split('/').includes('..'));
+      for (let start = 0; start < own.length; start += AT_A_TIME) {
         signal.throwIfAborted();
-        const size = await storage.size(path);
-        if (size === undefined) continue;
-        await storage.remove(path);
-        files += 1;
-        bytes += size;
-        world.reach(point);
+        await Promise.all(own.slice(start, start + AT_A_TIME).map(removeOne));
       }
     },
   };
