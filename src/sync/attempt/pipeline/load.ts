@@ -63,7 +63,7 @@ export async function planLoad(work: Pick<StreamWork, 'tools' | 'stream'>): Prom
   const plan = (targetBytes: number): Promise<LoadPlan> =>
     source.planLoad(work.stream.selection, { targetBytes, signal });
   const usual = await plan(sharing?.chunkBytes ?? CHUNK_BYTES);
-  const smaller = sharing?.smallerChunks(usual.chunks.length);
+  const smaller = source.shareMoment ? sharing?.smallerChunks(usual.chunks.length) : undefined;
   return smaller === undefined ? usual : plan(smaller);
 }
 
