@@ -21,6 +21,8 @@ export interface Connection {
   query(sql: string): Promise<readonly TextRow[]>;
   /** The socket below (plain or TLS), for a caller that speaks the protocol itself while no `query` runs. */
   socket(): Socket;
+  /** Open while someone speaks the protocol on the socket: the connection can then serve nobody else. */
+  readonly exchange: { isOpen: boolean };
   /** What broke the connection, once it is broken. */
   broken(): Failure | undefined;
   /** Asks the server to end the running statement, even one that waits for a lock, then drops the connection. */
@@ -87,6 +89,7 @@ export async function connect(config: MysqlConfig, signal: AbortSignal): Promise
       server,
       query,
       socket: () => internals.stream,
+      exchange: { isOpen: false },
       broken: () => failure,
       abandon: () => abandon(config, internals),
       close: () => closeDriver(driver, internals),

@@ -71,7 +71,9 @@ async function lend<T>(pool: Pool, signal: AbortSignal, work: (connection: Conne
     pool.putBack(connection);
     return result;
   } catch (error) {
-    pool.discard(connection);
+    // A snapshot that others read in must not be lost by a mistake that did the connection no harm.
+    if (signal.aborted || connection.exchange.isOpen || connection.broken()) pool.discard(connection);
+    else pool.putBack(connection);
     throw signal.aborted ? cancelledFailure() : error;
   } finally {
     signal.removeEventListener('abort', onAbort);

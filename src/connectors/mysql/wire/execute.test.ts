@@ -75,7 +75,11 @@ function replay(answers: readonly Buffer[], cut: number, closes = false): Connec
     });
     return true;
   };
-  return { socket: () => Object.assign(socket, { write }) as unknown as Socket, broken: () => undefined } as Connection;
+  return {
+    socket: () => Object.assign(socket, { write }) as unknown as Socket,
+    broken: () => undefined,
+    exchange: { isOpen: false },
+  } as Connection;
 }
 
 describe('rows of the binary protocol', () => {

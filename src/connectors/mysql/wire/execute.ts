@@ -39,7 +39,8 @@ export interface SelectWork {
 /**
  * Runs a select by the binary protocol on the connection and hands its rows to the sink, batch by batch, in order. One
  * batch may be with the sink while the next is decoded; when both are full the socket is paused, so memory stays at two
- * batches. Before: the connection is idle. After success: it is idle again. After a failure it must be abandoned.
+ * batches. Before: the connection is idle. After success, or an error of the server, it is idle again;
+ * otherwise its `exchange` stays open, and it must be abandoned.
  */
 export async function selectRows(connection: Connection, work: SelectWork): Promise<void> {
   if (work.options.signal.aborted) throw cancelledFailure();
@@ -47,15 +48,17 @@ export async function selectRows(connection: Connection, work: SelectWork): Prom
   if (socket.destroyed) throw connection.broken() ?? lostFailure(work.place);
   const driver = socket.listeners('data') as ((chunk: Buffer) => void)[];
   socket.removeAllListeners('data');
+  connection.exchange.isOpen = true;
   try {
-    await streamRows(socket, work, connection.broken);
+    await streamRows(socket, work, connection);
+    connection.exchange.isOpen = false;
   } finally {
     for (const listener of driver) socket.on('data', listener);
     if (!socket.destroyed) socket.resume();
   }
 }
 
-function streamRows(socket: Socket, work: SelectWork, broken: () => Failure | undefined): Promise<void> {
+function streamRows(socket: Socket, work: SelectWork, connection: Connection): Promise<void> {
   return new Promise((resolve, reject) => {
     const { signal } = work.options;
     const settle = (failure?: unknown): void => {
@@ -67,12 +70,12 @@ function streamRows(socket: Socket, work: SelectWork, broken: () => Failure | un
       if (failure === undefined) resolve();
       else reject(toFailure(failure));
     };
-    const reading = startReading(socket, work, settle);
+    const reading = startReading(connection, work, settle);
     const onData = (chunk: Buffer): void => {
       putBytes(reading.inbox, chunk);
       if (!reading.waiting) advance(reading);
     };
-    const onClose = (): void => settle(broken() ?? lostFailure(work.place));
+    const onClose = (): void => settle(connection.broken() ?? lostFailure(work.place));
     const onAbort = (): void => settle(cancelledFailure());
     socket.on('data', onData);
     socket.once('close', onClose);
@@ -87,6 +90,7 @@ type Stage = 'prepared' | 'prepared columns' | 'answer' | 'columns' | 'rows';
 /** The state of one select: bytes come in, batches go out, `settle` ends it. */
 interface Reading {
   readonly socket: Socket;
+  readonly exchange: Connection['exchange'];
   readonly work: SelectWork;
   readonly inbox: Inbox;
   readonly settle: (failure?: unknown) => void;
@@ -105,9 +109,10 @@ interface Reading {
   rowsBefore: number;
 }
 
-function startReading(socket: Socket, work: SelectWork, settle: (failure?: unknown) => void): Reading {
+function startReading(connection: Connection, work: SelectWork, settle: (failure?: unknown) => void): Reading {
   return {
-    socket,
+    socket: connection.socket(),
+    exchange: connection.exchange,
     work,
     inbox: createInbox(),
     settle,
@@ -283,7 +288,10 @@ function readEnd(reading: Reading): boolean {
   return false;
 }
 
-function serverFailure({ work }: Reading, packet: Buffer): Failure {
+/** An error of the server ends the exchange; the connection is idle again. */
+function serverFailure({ work, exchange, socket, statement }: Reading, packet: Buffer): Failure {
+  if (statement > 0) socket.write(closeStatementPacket(statement));
+  exchange.isOpen = false;
   const { errno, message } = parseServerError(packet);
   return translateNumber(errno, message, work.place);
 }
