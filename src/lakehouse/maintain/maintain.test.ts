@@ -152,6 +152,26 @@ describe('upkeep', () => {
     assert.equal(await maintain(lake, everything), undefined);
   });
 
+  it('of a table with a column that is never written here does all but compaction, and says so', async (t) => {
+    const lake = await lakeFor(t);
+    const table = await lake.open();
+    await write(table, load, 'append');
+    await write(table, [['e', 1n]], 'append');
+    await table.close();
+    await commitForeign(lake, (metadata) => ({
+      ...metadata,
+      schemas: metadata.schemas.map((schema) => ({
+        ...schema,
+        fields: [...schema.fields, { id: 9, name: 'born', required: false, type: 'date' }],
+      })),
+    }));
+    const notices: string[] = [];
+    const result = await maintain(lake, everything, { notice: (text) => notices.push(text) });
+    assert.deepEqual([result.compactedFiles, result.expiredSnapshots], [0, 1]);
+    assert.match(notices.join(), /"born"/);
+    assert.equal((await pairs(lake)).length, 5);
+  });
+
   it('that a newer one has overtaken commits nothing', async (t) => {
     const lake = await lakeFor(t);
     const table = await lake.open();
