@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -146,6 +146,13 @@ describe('a Parquet file', () => {
       `select strftime(date, '%Y-%m-%dT%H:%M:%S.%fZ'), delay::varchar, distance::varchar, origin, destination from '${path}' limit 50000`,
     );
     assert.deepEqual(rows, answer.getRows());
+  });
+
+  it('that is written to while it is read ends the read, to be tried again', async (test) => {
+    const folder = await write(test, 'select i from range(1000) t(i)');
+    const sink = (): Promise<void> => appendFile(join(folder, 'data/a.parquet'), 'more');
+    const read = readStream(openFolder(folder), 'data', { sink });
+    await assert.rejects(read, { kind: 'connection_lost', message: /a\.parquet grew, after it was listed/ });
   });
 
   it('that is cut, altered or none at all is refused with its name', async (test) => {

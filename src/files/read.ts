@@ -101,9 +101,11 @@ async function readText(file: DataFile, rows: RowCollector, { settings, reading 
 async function readWhole(file: DataFile, rows: RowCollector, { columns, reading }: FilesReading): Promise<number> {
   // What was collected of files before comes first.
   await rows.finish();
-  return withFile(file, reading.signal, (opened) => {
+  return withFile(file, reading.signal, async (opened) => {
     if (opened.grown) throw grewTooMuch(file);
-    return readParquet(opened, file, { columns, reading });
+    const read = await readParquet(opened, file, { columns, reading });
+    await opened.confirm();
+    return read;
   });
 }
 

@@ -165,6 +165,9 @@ function openFile(handle: FileHandle, file: ListedFile, { grown, signal }: { gro
       }
       return bytes;
     },
+    async confirm() {
+      if (compare(file, await handle.stat({ bigint: true }))) throw changed(file.location, 'grew');
+    },
     close: () => handle.close(),
   };
   return opened;

@@ -27,16 +27,17 @@ export interface Place {
 
 /** A file being read. */
 export interface OpenFile {
-  /**
-   * The bytes from the first to the last that was listed. `grown()` afterwards: more had come, so the last record may be
-   * incomplete.
-   */
+  /** The bytes from the first to the last that was listed. */
   stream(): Bytes;
-  /** Exactly these bytes, whole files apart from what was listed. */
+  /** Exactly these bytes. */
   range(start: number, end: number): Promise<Uint8Array>;
-  /** True when the file is longer now than it was when listed. Only text files may be read then. */
+  /**
+   * True when the file is longer now than it was when listed; final when `stream` has ended. Only plain text may be read
+   * then, and its last record may be incomplete.
+   */
   readonly grown: boolean;
-  /** Throws when what was read may be a mixture of two versions. */
+  /** After the last `range`: throws `connection_lost` when the parts may be of two versions. */
+  confirm(): Promise<void>;
   close(): Promise<void>;
 }
 
