@@ -20,6 +20,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** null = unset, which means "anywhere" on loopback and "data folder only" beyond it. */
   readonly fileRoots: readonly string[] | null;
+  /** Whether connections without keys may use the cloud credentials of this server. */
+  readonly serverKeys: 'allow' | 'refuse';
   readonly authOpenFaces: readonly string[];
   readonly authSignup: 'open' | 'closed';
   readonly authPasswordMinLength: number;
@@ -146,6 +148,12 @@ const settings: Settings = {
     about: 'Folders that local sources and destinations may use besides the data folder.',
     parse: folders,
   },
+  serverKeys: {
+    fallback: null,
+    about:
+      'allow or refuse: connections without keys use the cloud credentials of this server; default allow on loopback.',
+    parse: oneOf('allow', 'refuse'),
+  },
   authOpenFaces: { fallback: '', about: 'Faces that loopback callers may use without credentials.', parse: faces },
   authSignup: {
     fallback: null,
@@ -208,6 +216,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   refuseUnknown(environment);
   const host = environment['PENSTOCK_HOST'] || '127.0.0.1';
   const derived: Partial<Record<keyof Config, string>> = {
+    serverKeys: isLoopback(host) ? 'allow' : 'refuse',
     authSignup: isLoopback(host) ? 'open' : 'closed',
     authPasswordMinLength: isLoopback(host) ? '1' : '12',
   };
@@ -217,6 +226,30 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     config[key] = value === null ? null : parseSetting(key, setting, value);
   }
   return config as unknown as Config;
+}
+
+/** Nothing that a cloud's library would find by itself: no variables, no files, no metadata service. */
+const NO_CLOUD_KEYS = {
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+} as const;
+
+/** What a process that opens connections may see of the environment: the server's own cloud credentials, or none. */
+export function cloudEnvironment(
+  { serverKeys }: Pick<Config, 'serverKeys'>,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Readonly<Record<string, string>> {
+  if (serverKeys === 'refuse') return NO_CLOUD_KEYS;
+  const wanted = Object.entries(environment).filter(([name]) => name === 'HOME' || name.startsWith('AWS_'));
+  return Object.fromEntries(wanted) as Record<string, string>;
+}
+
+/** Makes this process see no more than `cloudEnvironment` allows: it opens tables for other engines by itself. */
+export function closeCloudKeys(config: Pick<Config, 'serverKeys'>, environment = process.env): void {
+  if (config.serverKeys === 'allow') return;
+  for (const name of Object.keys(environment)) if (name.startsWith('AWS_')) delete environment[name];
+  Object.assign(environment, NO_CLOUD_KEYS);
 }
 
 const ADVICE = 'Run `penstock settings` for the list.';

@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import { closeCloudKeys, type Config } from '../config.ts';
 import { createWorld } from '../world.ts';
 import type { PlatformRole } from '../platform.ts';
 import { expectArguments, type Command, type CommandIo } from './command.ts';
@@ -16,6 +16,7 @@ function command(role: PlatformRole, about: string): Command {
     async run(args, io) {
       expectArguments(args, []);
       const config = io.readConfig();
+      closeCloudKeys(config);
       const stop = untilAskedToStop();
       const { createPlatform } = await import('../platform.ts');
       const platform = await createPlatform(config, createWorld(), { role });

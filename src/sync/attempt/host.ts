@@ -8,6 +8,8 @@ import type { Question, ToChild, ToParent, Work } from './work.ts';
 
 /** The process around an attempt: it alone talks to the store. */
 export interface AttemptHost {
+  /** What the child sees of the environment; nothing when absent. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Aborting cancels the work; `reason` should be a `Failure`. */
   readonly signal: AbortSignal;
   log(line: LogLine): void;
@@ -30,7 +32,7 @@ const HEAP_MB = 192;
  */
 export async function runInChild<T>(work: Work, host: AttemptHost): Promise<T> {
   host.signal.throwIfAborted();
-  const child = startChild(work);
+  const child = startChild(work, host.environment);
   const abort = (): void => cancelChild(child, host.signal);
   host.signal.addEventListener('abort', abort, { once: true });
   try {
@@ -44,13 +46,13 @@ export async function runInChild<T>(work: Work, host: AttemptHost): Promise<T> {
   }
 }
 
-function startChild({ memoryMb, folders }: Work): ChildProcess {
+function startChild({ memoryMb, folders }: Work, environment: AttemptHost['environment']): ChildProcess {
   const heap = memoryMb === undefined ? HEAP_MB : Math.max(64, Math.min(memoryMb, 4096));
   return fork(new URL('child.ts', import.meta.url), [], {
     // Small young generation: long-lived column buffers are outside of it, everything else dies at once.
     execArgv: [`--max-old-space-size=${heap}`, '--max-semi-space-size=8', '--disable-warning=ExperimentalWarning'],
     // More than half of the time until a child works goes into compiling what the child before has compiled already.
-    env: { NODE_COMPILE_CACHE: join(folders.dataDir, 'compiled') },
+    env: { ...environment, NODE_COMPILE_CACHE: join(folders.dataDir, 'compiled') },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
 }

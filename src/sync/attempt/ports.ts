@@ -21,7 +21,7 @@ export interface SyncPorts {
   readonly jobState: JobState;
   /** The built-in table catalog of a project, inside the caller's transaction. */
   catalogIn(tx: Transaction, project: string): CatalogPort;
-  readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'testStopAt'> & {
+  readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'serverKeys' | 'testStopAt'> & {
     /** Folders that no connection may use besides the data folder. */
     readonly closedFolders?: readonly string[];
   };

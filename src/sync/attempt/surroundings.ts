@@ -1,5 +1,6 @@
 import { findDestination, findSource } from '../../connectors/index.ts';
 import type { Attempt } from '../../engine/index.ts';
+import { cloudEnvironment } from '../../config.ts';
 import { Failure } from '../../errors.ts';
 import { createLimit } from './pipeline/limit.ts';
 import { parseState, withChange } from '../catalog/index.ts';
@@ -17,6 +18,7 @@ export function hostOf(ports: SyncPorts, attempt: Attempt): AttemptHost {
   // One at a time: each reads the state row, changes one stream's part and writes it back.
   const inTurn = createLimit(1);
   return {
+    environment: cloudEnvironment(ports.config),
     signal: attempt.signal,
     log: ({ level, message }) => attempt.log(level, message),
     progress: (value) => attempt.progress(value),

@@ -38,7 +38,7 @@ async function run(
   let text = '';
   const code = await runConnectorCommand(line.split(' '), {
     world: createWorld(),
-    config: { dataDir: path('data'), fileRoots: null, host: '127.0.0.1', testStopAt: null },
+    config: { dataDir: path('data'), fileRoots: null, serverKeys: 'allow', host: '127.0.0.1', testStopAt: null },
     signal,
     write: (piece) => void (text += piece),
   });

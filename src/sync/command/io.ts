@@ -6,7 +6,7 @@ import type { World } from '../../world.ts';
 /** What the command sees of the terminal and the installation. */
 export interface CommandIo {
   readonly world: World;
-  readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'testStopAt'>;
+  readonly config: Pick<Config, 'dataDir' | 'fileRoots' | 'host' | 'serverKeys' | 'testStopAt'>;
   /** Aborts on the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   write(text: string): void;

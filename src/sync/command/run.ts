@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DiscoveredStream, LogLine } from '../../connectors/kit/index.ts';
 import { findDestination, findSource } from '../../connectors/index.ts';
+import { cloudEnvironment } from '../../config.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import { newId } from '../../world.ts';
 import { checkDestinationConfig } from '../attempt/surroundings.ts';
@@ -214,6 +215,7 @@ async function inChild(io: CommandIo, child: ChildWork): Promise<unknown> {
   const timer = limitMs && setTimeout(() => late.abort(tooSlow(limitMs)), limitMs);
   const catalog = lazyCatalog(io, PROJECT);
   const host: AttemptHost = {
+    environment: cloudEnvironment(io.config),
     signal: AbortSignal.any([io.signal, late.signal]),
     log(line) {
       child.file?.(line);

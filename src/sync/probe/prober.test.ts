@@ -27,7 +27,7 @@ function prober(host = '127.0.0.1') {
   const empty = { load: async () => undefined, list: async () => [] } as unknown as CatalogPort;
   return createProber({
     world: createWorld(),
-    config: { dataDir: join(folder, 'data'), fileRoots: null, host, testStopAt: null },
+    config: { dataDir: join(folder, 'data'), fileRoots: null, serverKeys: 'allow', host, testStopAt: null },
     catalogIn: () => empty,
     transaction: async (work) => work({} as Transaction),
   });

@@ -1,5 +1,6 @@
 import { findDestination, findSource } from '../../connectors/index.ts';
 import type { DiscoveredStream } from '../../connectors/kit/index.ts';
+import { cloudEnvironment } from '../../config.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import { checkDestinationConfig } from '../attempt/surroundings.ts';
 import { checkConfig } from '../attempt/config.ts';
@@ -81,6 +82,7 @@ async function runTimed<T>(
   const late = new Failure('timed_out', `no answer within ${limitMs / 1000} seconds`);
   const timer = setTimeout(() => controller.abort(late), limitMs);
   const host: AttemptHost = {
+    environment: cloudEnvironment(ports.config),
     signal: controller.signal,
     log: ({ level, message }) => logs.push({ level, time: ports.world.now().toISOString(), message }),
     progress: () => {},

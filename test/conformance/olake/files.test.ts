@@ -42,7 +42,13 @@ describe('files', () => {
     let text = '';
     const code = await runConnectorCommand(line.split(' '), {
       world: createWorld(),
-      config: { dataDir: path('data'), fileRoots: null, host: '127.0.0.1', testStopAt: null },
+      config: {
+        dataDir: path('data'),
+        fileRoots: null,
+        serverKeys: 'allow' as const,
+        host: '127.0.0.1',
+        testStopAt: null,
+      },
       signal: new AbortController().signal,
       write: (piece) => void (text += piece),
     });

@@ -38,6 +38,7 @@ export async function openShareEngine(
     config: {
       dataDir,
       fileRoots: null,
+      serverKeys: 'allow',
       host: '127.0.0.1',
       get testStopAt() {
         return stopAt();

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cloudEnvironment, closeCloudKeys, readConfig } from './config.ts';
+
+const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'AKID', AWS_PROFILE: 'work', HOME: '/home/x', DATABASE_PASSWORD: 'hunter2' };
+
+test('on loopback a connection without keys may use those of the server, and sees nothing else of the environment', () => {
+  const config = readConfig({});
+  const seen = cloudEnvironment(config, ENVIRONMENT);
+  assert.deepEqual(seen, { AWS_ACCESS_KEY_ID: 'AKID', AWS_PROFILE: 'work', HOME: '/home/x' });
+});
+
+test('beyond loopback the credentials of the server are its own, unless a setting says otherwise', () => {
+  const closed = readConfig({ PENSTOCK_HOST: '0.0.0.0' });
+  assert.equal(cloudEnvironment(closed, ENVIRONMENT)['AWS_EC2_METADATA_DISABLED'], 'true');
+  assert.equal(cloudEnvironment(closed, ENVIRONMENT)['AWS_ACCESS_KEY_ID'], undefined);
+  const own: NodeJS.ProcessEnv = { ...ENVIRONMENT };
+  closeCloudKeys(closed, own);
+  assert.equal(own['AWS_ACCESS_KEY_ID'], undefined);
+  assert.equal(own['AWS_SHARED_CREDENTIALS_FILE'], '/dev/null');
+  const open = readConfig({ PENSTOCK_HOST: '0.0.0.0', PENSTOCK_SERVER_KEYS: 'allow' });
+  assert.equal(cloudEnvironment(open, ENVIRONMENT)['AWS_ACCESS_KEY_ID'], 'AKID');
+});
