@@ -51,10 +51,12 @@ describe('checking a connection', () => {
     assert.deepEqual(new Set(lines.map((line) => line.level)), new Set(['info']));
   });
 
-  it('accepts a configuration for changes and says that they are not read yet', async () => {
+  it('says what a server lacks whose changes are to be read', async () => {
     const update_method = { type: 'CDC', replication_slot: 's', publication: 'p' };
-    const lines = await check({ ...source.config, update_method });
-    assert.match(lines.find((line) => line.level === 'warn')?.message ?? '', /not available yet/);
+    await assert.rejects(
+      check({ ...source.config, update_method }),
+      refusal('configuration_invalid', /wal_level "replica"; "logical" is needed/),
+    );
   });
 
   it('tells a refused connection at once', async () => {

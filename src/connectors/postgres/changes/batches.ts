@@ -1,6 +1,7 @@
 import type { Column } from '../../../columns/index.ts';
 import { Failure } from '../../../errors.ts';
 import type { ReadChanges } from '../../kit/index.ts';
+import { cancelledFailure } from '../failures.ts';
 import { createDecoder, STOP, type Decoder, type WireColumn } from '../wire/decoder.ts';
 import { describeRow } from '../wire/rows.ts';
 import { LEADING_FIELDS } from './build.ts';
@@ -113,6 +114,8 @@ async function handOver(state: Batching, filling: Filling): Promise<void> {
 
 async function give(work: ReadChanges, { index }: ChangeTable, decoder: Decoder): Promise<void> {
   const [operations, committedAt, place, ...columns] = decoder.vectors();
+  // A read that was cancelled has ended for its caller.
+  if (work.signal.aborted) throw cancelledFailure();
   if (!operations || !committedAt || !place) throw new TypeError('a row of the log begins with three fields');
   await work.sink({
     stream: index,

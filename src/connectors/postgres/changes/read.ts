@@ -3,6 +3,7 @@ import type { World } from '../../../world.ts';
 import type { ReadChanges, ReadEnd } from '../../kit/index.ts';
 import type { Query } from '../catalog.ts';
 import type { PostgresConfig } from '../config.ts';
+import { cancelledFailure } from '../failures.ts';
 import { LARGEST_MESSAGE } from '../wire/inbox.ts';
 import { createChangeBatches } from './batches.ts';
 import { createEmitter } from './emit.ts';
@@ -158,6 +159,7 @@ async function finish(following: Following, end: ReadEnd): Promise<ReadEnd> {
 
 async function setBoundary({ read, replay, position }: Following): Promise<void> {
   await replay.flush();
+  if (read.work.signal.aborted) throw cancelledFailure();
   await read.work.boundary(replay.print(position));
 }
 

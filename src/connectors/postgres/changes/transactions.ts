@@ -39,6 +39,15 @@ export const MESSAGE = {
   streamAbort: 0x41,
 } as const;
 
+/** What is kept of a transaction; types, origins and messages of applications are not needed. */
+const KEPT: ReadonlySet<number> = new Set([
+  MESSAGE.insert,
+  MESSAGE.update,
+  MESSAGE.delete,
+  MESSAGE.truncate,
+  MESSAGE.relation,
+]);
+
 /** Puts messages together into transactions; those of transactions in progress wait in stores. */
 export interface Transactions {
   /** True between the beginning and the end of a transaction that is sent in one piece. */
@@ -140,9 +149,10 @@ function open({ spill }: Collecting, xid: number, isKnown: boolean): Open {
 }
 
 function keep({ block, current, wanted, message }: Collecting, { bytes, view, from, to }: Span): void {
+  message.type = bytes[from] ?? 0;
+  if (!KEPT.has(message.type)) return;
   const transaction = block ?? current;
   if (!transaction) throw new Failure('internal', 'the log holds a change outside of a transaction');
-  message.type = bytes[from] ?? 0;
   message.bytes = bytes;
   // In a block each message names the subtransaction that it belongs to.
   message.xid = block ? view.getUint32(from + 1) : transaction.xid;
@@ -155,7 +165,7 @@ function keep({ block, current, wanted, message }: Collecting, { bytes, view, fr
     transaction.schema.push({ type, xid, body });
     message.to = message.from;
     transaction.store.append(message);
-  } else if (type === MESSAGE.insert || type === MESSAGE.update || type === MESSAGE.delete) {
+  } else {
     const oid = view.getUint32(message.from);
     if (transaction.isKnown || !wanted.wants(oid)) return;
     transaction.touched.add(oid);
