@@ -101,7 +101,7 @@ test('wrong usage answers 2, a failed sync 1, a cancelled one 130', async () => 
   for (const line of ['postgres', 'postgres dance', 'postgres sync', 'postgres check --bogus 1']) {
     assert.equal((await run(line)).code, 2, line);
   }
-  assert.equal((await run('mysql spec')).code, 1);
+  assert.equal((await run('mongodb spec')).code, 1);
   const controller = new AbortController();
   controller.abort();
   assert.equal((await run(`postgres discover --config ${path('source.json')}`, controller.signal)).code, 130);
