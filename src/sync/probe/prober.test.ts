@@ -89,7 +89,9 @@ test('testing a destination leaves nothing behind, and forbidden folders are ref
   assert.equal((await prober().test('destination', local(join(folder, 'lake')))).status, 'SUCCEEDED');
   const bare = { type: 'parquet', config: { local_path: join(folder, 'lake') } };
   assert.equal((await prober().test('destination', bare)).status, 'SUCCEEDED', 'a writer without its frame');
-  assert.deepEqual(await readdir(folder), []);
+  // Apart from what the process itself keeps compiled in the data folder.
+  const left = (await readdir(folder)).filter((name) => name !== 'data');
+  assert.deepEqual(left, []);
   const inside = await prober().test('destination', local(join(folder, 'data', 'postgres')));
   assert.match(inside.message, /data folder/);
   const beyond = await prober('0.0.0.0').test('destination', local(join(folder, 'lake')));
