@@ -114,6 +114,50 @@ describe('values that an update leaves alone', () => {
   });
 });
 
+describe('a column whose type changes', () => {
+  it('is read in its new type, also where the log holds it in the old one', async () => {
+    await source.run(`create table widened (id int primary key, i int, d numeric(5,2), f real, v interval, at date);
+      insert into widened values (0, 0, 0, 0, '1 day', '2024-01-01')`);
+    await source.inSession(async (opened) => {
+      const from = await opened.session.changeLog!.end({ signal });
+      await source.run(`insert into widened values (1, 2147483647, 1.5, 0.1, '1 day', '2024-05-06')`);
+      await source.run(`alter table widened alter i type bigint, alter d type numeric(12,4), alter f type float8,
+        alter v type text, alter at type timestamptz;
+        insert into widened values (2, 4294967296, 1.2345, 0.1, 'x', '2024-05-06 07:08:09+02')`);
+      const { end, changes } = await readChanges(opened.session, { streams: [await opened.stream('widened')], from });
+      assert.equal(end.reason, 'reached');
+      assert.deepEqual(changes.map(brief), [
+        `inserted 1|2147483647|1.5000|${Math.fround(0.1)}|1 day|2024-05-06T00:00:00.000000Z`,
+        'inserted 2|4294967296|1.2345|0.1|x|2024-05-06T05:08:09.000000Z',
+      ]);
+    });
+  });
+
+  it('ends the read once, so that it goes on with the new type', async () => {
+    await source.run('create table retyped (id int primary key, i int)');
+    await source.inSession(async (opened) => {
+      const stream = await opened.stream('retyped');
+      const from = await opened.session.changeLog!.end({ signal });
+      const control = new AbortController();
+      let isAltered = false;
+      const sink = async (): Promise<void> => {
+        if (isAltered) return;
+        isAltered = true;
+        await source.run('alter table retyped alter i type bigint; insert into retyped values (2, 4294967296)');
+      };
+      await source.run('insert into retyped values (1, 1)');
+      const work = { signal: control.signal, upTo: 'FFFFFFFF/0', sink };
+      const { end, boundaries } = await readChanges(opened.session, { ...work, streams: [stream], from });
+      assert.deepEqual(end, { reason: 'columns changed', streams: [0] });
+      const rest = await readChanges(opened.session, {
+        streams: [await opened.stream('retyped')],
+        from: boundaries.at(-1)!.position,
+      });
+      assert.deepEqual(rest.changes.map(brief), ['inserted 2|4294967296']);
+    });
+  });
+});
+
 describe('the identity of rows', () => {
   it('is every value in a table without a key', async () => {
     const { changes } = await changesOf({
