@@ -169,6 +169,7 @@ describe('how an upsert removes older rows', () => {
     ]);
     await write(table, [['y', 1n]], { seq: 3, fresh: [1] });
     assert.equal(currentSnapshot(table.metadata)!.summary['added-delete-files'], undefined);
+    assert.equal(currentSnapshot(table.metadata)!.summary.operation, 'append');
   });
 
   it('finds rows that another writer adds between the search and the commit', async (t) => {

@@ -124,7 +124,8 @@ async function commitUnit(
   if (written.length === 0) return commitProperties(state, checkpoint);
   if (effect === 'stage') return commitProperties(state, checkpoint, { path: manifests[0]!.path, rows: files.rows });
   return commitData(state, {
-    operation: upsert ? 'overwrite' : 'append',
+    // An upsert of rows that are all new takes nothing away, and readers of appended rows may see it.
+    operation: deletes.length > 0 || upsert?.revise ? 'overwrite' : 'append',
     replaces: false,
     manifests,
     files: [...data, ...deletes.map(({ file }) => file)],
