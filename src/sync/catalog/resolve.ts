@@ -116,9 +116,12 @@ export function addedColumns(): Column[] {
   ];
 }
 
+/** Added by a source itself (contract 7.5), hence a column of its own in any case. */
+const ADDED_BY_SOURCES = ['_last_modified_time'];
+
 /** Indexes of `columns` that stay columns of their own when rows are kept as one JSON column. */
 export function keptBesideData(columns: readonly SourceColumn[], partition: string | undefined): number[] {
-  const words = partitionWords(partition);
+  const words = partitionWords(partition).union(new Set(ADDED_BY_SOURCES));
   return columns.flatMap((column, index) => (words.has(column.name) ? [index] : []));
 }
 

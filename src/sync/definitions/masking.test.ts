@@ -78,3 +78,13 @@ describe('masking a config', () => {
     assert.equal(({} as Record<string, unknown>)['password'], undefined);
   });
 });
+
+it('a value under a free name is a secret when the schema says so of all of them; signed addresses hide their signature', () => {
+  const free = {
+    properties: { headers: { type: 'object', additionalProperties: { type: 'string', format: 'password' } } },
+  };
+  const config = { headers: { 'X-Key': 'k' }, url: 'https://h/a.csv?X-Amz-Date=1&X-Amz-Signature=abc' };
+  const masked = maskSecrets(config, free);
+  assert.deepEqual(masked, { headers: { 'X-Key': MASK }, url: `https://h/a.csv?X-Amz-Date=1&X-Amz-Signature=${MASK}` });
+  assert.deepEqual(resolveMasks(masked, config, free), config);
+});

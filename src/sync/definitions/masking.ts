@@ -10,7 +10,8 @@ type Json = Record<string, unknown>;
 const SECRET_WORDS =
   /password|passwd|passphrase|secret|privatekey|clientkey|token|credential|sasljaasconfig|serviceaccount|authorization|apikey/;
 const URL_PASSWORD = /^((?:[a-z][a-z0-9+.-]*:)+\/\/[^\s:@/?#]*:)([^\s/?#]+)@/i;
-const QUERY_PASSWORD = /([?&;](?:password|passwd|pwd|secret|token|access_token)=)([^&;\s]+)/gi;
+const QUERY_PASSWORD =
+  /([?&;](?:password|passwd|pwd|secret|token|access_token|sig|signature|x-amz-signature|x-amz-security-token)=)([^&;\s]+)/gi;
 
 /** A copy of the config in which every non-empty secret is the mask. */
 export function maskSecrets(config: Json, schema: Schema): Json {
@@ -123,8 +124,10 @@ function propertySchemas(schemas: readonly Schema[], key: string): Schema[] {
   const found: Schema[] = [];
   for (const schema of schemas.flatMap(alternatives)) {
     const properties = schema['properties'];
-    if (isObject(properties) && Object.hasOwn(properties, key) && isObject(properties[key]))
-      found.push(properties[key]);
+    const others = schema['additionalProperties'];
+    if (isObject(properties) && Object.hasOwn(properties, key)) {
+      if (isObject(properties[key])) found.push(properties[key]);
+    } else if (isObject(others)) found.push(others);
   }
   return found;
 }

@@ -49,6 +49,8 @@ export interface Boundary {
   readonly fallback: readonly string[];
   /** Too many to remember: every row at the last value counts as written. */
   readonly overflow?: boolean;
+  /** Instead of rows: the whole parts (files) already written that hold the last value. */
+  readonly parts?: readonly string[];
 }
 
 /** Two loads may continue each other only when this is the same. */
@@ -82,8 +84,8 @@ export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint
         state[cursor.fallback] = stateValue(cursor.values.fallback, kindOf(stream, cursor.fallback));
       }
     }
-    const { primary = [], fallback = [] } = checkpoint.boundary ?? {};
-    state['boundary'] = [...primary, ...fallback];
+    const { primary = [], fallback = [], parts = [] } = checkpoint.boundary ?? {};
+    state['boundary'] = [...parts, ...primary, ...fallback];
   }
   return { stream: stream.selection.name, namespace: stream.selection.namespace, sync_mode: '', state };
 }

@@ -13,7 +13,7 @@ const UNIT_MS = 60_000;
 
 /** Reads from the stored cursor value on, leaves out what is written already, and commits in units. */
 export async function followCursor(work: StreamWork, last: SyncCheckpoint): Promise<TableTotals> {
-  const { tools, stream, table, progress } = work;
+  const { tools, stream } = work;
   const { cursor: stored } = last;
   if (last.run === tools.work.run) countWritten(work, last);
   const cursor = stream.cursor!;
@@ -27,10 +27,10 @@ export async function followCursor(work: StreamWork, last: SyncCheckpoint): Prom
   const written = trackBoundary(stream.selection, cursor, start);
   const tracker = trackBoundary(stream.selection, cursor, start);
   const decorator = createDecorator(stream, { operation: 'u', world: tools.io.world });
-  const units = createUnits(work, () => ({
-    cursor: { ...cursor, values: tracker.values },
-    boundary: tracker.boundary,
-  }));
+  const units = createUnits(work, {
+    effect: stream.appendMode ? 'append' : 'upsert',
+    details: () => ({ cursor: { ...cursor, values: tracker.values }, boundary: tracker.boundary }),
+  });
   const sink = async (batch: ColumnBatch): Promise<void> => {
     const kept = keepRows(batch, written.markNew(batch, decorator.identify(batch)));
     await writeBatch(work, units.open(), { batch: kept, decorator });
@@ -55,17 +55,23 @@ export async function followCursor(work: StreamWork, last: SyncCheckpoint): Prom
   } finally {
     await units.abort();
   }
+  return endFollowing(work, units, upTo);
+}
+
+/** What a follow-up read comes to. */
+export async function endFollowing(work: StreamWork, units: Units, upTo: CursorBound): Promise<TableTotals> {
+  const { tools, stream, table, progress } = work;
   if (units.committed === undefined) {
     tools.io.log({ level: 'info', message: `${stream.id}: nothing new` });
     return { sourceRows: null, tableRows: table.rows, leftOut: 0, exact: false, note: 'nothing new was read' };
   }
   tools.io.log({ level: 'info', message: `${stream.id}: ${progress.updated} rows written` });
-  const sourceRows = await tools.source.countRows(selection, { upTo, signal: tools.signal });
+  const sourceRows = await tools.source.countRows(stream.selection, { upTo, signal: tools.signal });
   return { sourceRows, tableRows: units.committed.tableRows, leftOut: 0, exact: false };
 }
 
 /** Rows that an earlier attempt of this same run committed count for the run. */
-function countWritten({ progress, tools }: StreamWork, { written }: SyncCheckpoint): void {
+export function countWritten({ progress, tools }: StreamWork, { written }: SyncCheckpoint): void {
   if (!written) return;
   progress.rows += written.inserted + written.updated;
   progress.inserted += written.inserted;
@@ -73,7 +79,7 @@ function countWritten({ progress, tools }: StreamWork, { written }: SyncCheckpoi
   tools.meter.committed(written.inserted + written.updated);
 }
 
-interface Units {
+export interface Units {
   readonly committed: Durable | undefined;
   open(): CommitUnit;
   commitWhenFull(): Promise<void>;
@@ -81,9 +87,14 @@ interface Units {
   abort(): Promise<void>;
 }
 
-function createUnits(work: StreamWork, details: () => Partial<SyncCheckpoint>): Units {
-  const { tools, table, stream, progress } = work;
-  const effect = stream.appendMode ? 'append' : 'upsert';
+export interface UnitPlan {
+  readonly effect: 'append' | 'upsert';
+  /** What the checkpoint of a commit says of the place that was reached. */
+  details(): Partial<SyncCheckpoint>;
+}
+
+export function createUnits(work: StreamWork, { effect, details }: UnitPlan): Units {
+  const { tools, table, progress } = work;
   let unit: CommitUnit | undefined;
   let begun = 0;
   let committed: Durable | undefined;

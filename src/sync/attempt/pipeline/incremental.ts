@@ -1,8 +1,9 @@
-import type { CursorBound, LoadPlan } from '../../../connectors/kit/index.ts';
+import type { CursorBound, CursorValues, LoadPlan } from '../../../connectors/kit/index.ts';
 import { trackBoundary } from './boundary.ts';
 import type { BoundaryTracker } from './boundary.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { StreamWork } from './context.ts';
+import { followParts } from './follow-parts.ts';
 import { followCursor } from './follow.ts';
 import { beginLoad, continuable, isStillTrue, loadChunks, planLoad } from './load.ts';
 import type { TableTotals } from './reconcile.ts';
@@ -14,7 +15,8 @@ export async function syncIncrementally(work: StreamWork): Promise<TableTotals> 
   const last = ledger.last?.mode === 'incremental' ? ledger.last : undefined;
   const sameCursor =
     last?.cursor?.column === stream.cursor!.column && last?.cursor?.fallback === stream.cursor!.fallback;
-  return last && sameCursor && !last.load ? followCursor(work, last) : loadFirst(work);
+  if (!last || !sameCursor || last.load) return loadFirst(work);
+  return last.boundary?.parts && work.tools.source.partsAt ? followParts(work, last) : followCursor(work, last);
 }
 
 async function loadFirst(work: StreamWork): Promise<TableTotals> {
@@ -27,8 +29,10 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   if (!going) await work.table.discardStaged();
   const cursor = stream.cursor!;
   const values = going?.upTo ?? (await tools.source.maxCursor(stream.selection, cursor));
-  const upTo: CursorBound = { cursor, values };
-  const boundary = trackBoundary(stream.selection, cursor, { values, boundary: going ? last?.boundary : undefined });
+  const earlier = going ? last?.boundary : undefined;
+  const parts = earlier ? earlier.parts : await partsAt(work, values);
+  const upTo: CursorBound = { cursor, values, ...(parts ? { parts } : {}) };
+  const boundary = parts ? undefined : trackBoundary(stream.selection, cursor, { values, boundary: earlier });
   const details = (): Partial<SyncCheckpoint> => describe(upTo, boundary);
   const start: LoadProgress = going ?? { ...beginLoad(work, plan, chooseEffect(work)), upTo: values };
   const load = await loadChunks(work, { start, upTo, boundary, details });
@@ -40,10 +44,21 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   return { sourceRows, tableRows: ended, leftOut: load.quarantined, exact };
 }
 
+/** The parts that a load up to these values brings at the last of them; undefined for sources without parts. */
+async function partsAt(
+  { tools, stream }: StreamWork,
+  { primary }: CursorValues,
+): Promise<readonly string[] | undefined> {
+  if (!tools.source.partsAt) return undefined;
+  if (primary === null) return [];
+  return tools.source.partsAt(stream.selection, { cursor: stream.cursor!, value: primary });
+}
+
 /** The unfinished load, if it can go on. A staged one must show one state of the source. */
 async function continueLoad(work: StreamWork, plan: LoadPlan): Promise<LoadProgress | undefined> {
   const load = continuable(work, work.ledger.last, plan);
-  if (!load || work.stream.appendMode) return load;
+  // Parts do not move between chunks: what changed since lies beyond the bound, and is read after the load.
+  if (!load || work.stream.appendMode || work.ledger.last?.boundary?.parts) return load;
   if (load.effect === 'stage') return (await isStillTrue(work, load)) ? load : undefined;
   // A row may have moved from a chunk that was read into one that was not: only its later version may stay.
   return { ...load, effect: 'upsert' };
@@ -74,6 +89,12 @@ export function chooseEffect(work: StreamWork): LoadProgress['effect'] {
   return stream.appendMode ? 'append' : 'upsert';
 }
 
-function describe({ cursor, values }: CursorBound, tracker: BoundaryTracker): Partial<SyncCheckpoint> {
-  return { cursor: { ...cursor, values }, boundary: tracker.boundary };
+function describe(
+  { cursor, values, parts }: CursorBound,
+  tracker: BoundaryTracker | undefined,
+): Partial<SyncCheckpoint> {
+  return {
+    cursor: { ...cursor, values },
+    boundary: tracker?.boundary ?? { primary: [], fallback: [], parts: parts ?? [] },
+  };
 }

@@ -132,7 +132,10 @@ async function readInto(
     progress,
     tools: { io, signal, source, meter, quarantine },
   };
-  const boundary = upTo && stream.cursor && trackBoundary(stream.selection, stream.cursor, { values: upTo.values });
+  const boundary =
+    upTo && stream.cursor && !upTo.parts
+      ? trackBoundary(stream.selection, stream.cursor, { values: upTo.values })
+      : undefined;
   const before = meter.snapshot().bytesRead;
   const { refused } = await readChunk(reading, { chunk, unit, signal, load: { upTo, boundary } });
   io.world.reach('share.chunk-read');
