@@ -62,7 +62,8 @@ export async function startDump(work: DumpWork): Promise<Dump> {
   } else {
     await query('set @source_binlog_checksum = @@global.binlog_checksum');
     await query(`set @source_heartbeat_period = ${HEARTBEAT_SECONDS * 1e9}`);
-    await query('set @slave_uuid = uuid(), @replica_uuid = @slave_uuid');
+    await query('set @slave_uuid = uuid()');
+    await query('set @replica_uuid = @slave_uuid');
   }
   const checksums = (await query('select @master_binlog_checksum'))[0]?.[0] === 'CRC32';
   const stream = openStream(connection, { place, signal });
