@@ -14,10 +14,10 @@ export async function createMissing(query: Query, { changes, streams, log }: Log
   const publication = await findPublication(query, changes.publication);
   const missing = publication ? await findMissing(query, changes.publication, tables) : tables;
   if (!publication) {
-    await write(
-      query,
-      `create publication ${name} for table ${tables.join(', ')} with (publish_via_partition_root = true)`,
-    );
+    const [version] = await query('show server_version_num');
+    // Before PostgreSQL 13 partitioned tables are not published at all.
+    const viaRoot = Number(version?.[0]) >= 130_000 ? ' with (publish_via_partition_root = true)' : '';
+    await write(query, `create publication ${name} for table ${tables.join(', ')}${viaRoot}`);
     log({ level: 'info', message: `created the publication "${changes.publication}" for ${tables.join(', ')}` });
   } else if (missing.length > 0 && !publication.isForAll) {
     // Transactions that have written already would stay unpublished: the lock waits for them.
