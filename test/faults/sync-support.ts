@@ -5,16 +5,21 @@ import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { icebergRead } from 'icebird';
 import { withLocalFiles } from '../support/local-files.ts';
+import { loadConnectors } from '../../src/connectors/index.ts';
 import type { DiscoveredStream, LogLine, MaintenancePolicy, SyncMode } from '../../src/connectors/kit/index.ts';
+import { fromRecord, toFailure } from '../../src/errors.ts';
 import type { Failure } from '../../src/errors.ts';
 import type { CatalogEntry, CatalogPort, TableName } from '../../src/lakehouse/index.ts';
 import { runInChild } from '../../src/sync/attempt/host.ts';
 import type { AttemptHost } from '../../src/sync/attempt/host.ts';
 import { answerFromCatalog } from '../../src/sync/attempt/io.ts';
+import { perform } from '../../src/sync/attempt/perform.ts';
+import type { UpkeepResult } from '../../src/sync/attempt/upkeep.ts';
 import type { StreamVerdict, VerifyResult } from '../../src/sync/attempt/verify.ts';
-import type { OpenConnection, SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
+import type { OpenConnection, Question, SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
 import { buildCatalog, parseState, tableOf, withChange, writeState } from '../../src/sync/catalog/index.ts';
 import type { AdvancedSettings, Catalog } from '../../src/sync/types.ts';
+import { createWorld } from '../../src/world.ts';
 import type { TestSource } from '../support/source.ts';
 
 export type Destination = 'parquet' | 'iceberg';
@@ -27,6 +32,10 @@ export interface AttemptOptions {
   readonly signal?: AbortSignal;
   /** Called while the attempt runs, for each log line. */
   readonly onLog?: (line: LogLine) => void;
+  /** How wrong the clock of the attempt goes. */
+  readonly clockShiftMs?: number;
+  /** Called before each question of the attempt to its engine is answered; may throw instead of it. */
+  readonly onQuestion?: (question: Question) => Promise<void> | void;
 }
 
 export interface Outcome {
@@ -39,21 +48,45 @@ export interface Outcome {
 /** One job with its own folder, state and catalog: what survives the crash of an attempt. */
 export interface LakeJob {
   readonly folder: string;
-  /** Runs one attempt in a child process, as the engine does; never throws for what the attempt throws. */
+  /**
+   * Runs one attempt; never throws for what the attempt throws. One that is to be killed has a child process of its own,
+   * as all have in production; the others run here, which saves them the start.
+   */
   attempt(options?: AttemptOptions): Promise<Outcome>;
   /** All rows of the stream's table, by a reader that shares no code with ours. */
   read(table?: string): Promise<Row[]>;
   /** Compares the tables with the source whole, as `penstock.verify` does. */
   verify(): Promise<readonly StreamVerdict[]>;
   /** Looks after the table, as `penstock.maintain` does. */
-  maintain(policy: MaintenancePolicy): Promise<unknown>;
+  maintain(policy: MaintenancePolicy, options?: Pick<AttemptOptions, 'stopAt' | 'clockShiftMs'>): Promise<Upkeep>;
   /** Parquet files that a reader would see below the table's folder. */
   visibleFiles(table?: string): Promise<string[]>;
   stagedFiles(): Promise<string[]>;
+  /** Where the stream's table lies. */
+  folderOf(table?: string): string;
+  /** The Iceberg metadata that the catalog names, as its file has it. */
+  metadata(table?: string): Promise<IcebergMetadata>;
   readonly state: string;
   /** Keeps folder, state and catalog as they are now; answers how to go back there, as often as wanted. */
   save(): Promise<() => Promise<void>>;
   remove(): Promise<void>;
+}
+
+/** What the tests look at in the metadata of an Iceberg table. */
+export interface IcebergMetadata {
+  readonly path: string;
+  readonly location: string;
+  readonly 'last-updated-ms': number;
+  readonly 'current-snapshot-id'?: number | null;
+  readonly snapshots?: readonly { readonly 'timestamp-ms': number; readonly 'manifest-list': string }[];
+  readonly 'snapshot-log'?: readonly { readonly 'timestamp-ms': number }[];
+  readonly 'metadata-log'?: readonly { readonly 'timestamp-ms': number; readonly 'metadata-file': string }[];
+}
+
+export interface Upkeep {
+  readonly failure?: Failure;
+  readonly points: readonly string[];
+  readonly result?: UpkeepResult;
 }
 
 export interface JobOptions {
@@ -66,6 +99,8 @@ export interface JobOptions {
   readonly connection?: OpenConnection;
   /** Keys of the destination's writer besides its place. */
   readonly writer?: Record<string, unknown>;
+  /** The folder of its tables; a fresh one when absent. */
+  readonly lake?: string;
 }
 
 export async function discoverStreams(
@@ -78,7 +113,7 @@ export async function discoverStreams(
     source: connection,
     threads: 1,
   };
-  return runInChild(work, quietHost());
+  return (await performHere(work, quietHost())) as readonly DiscoveredStream[];
 }
 
 export async function createJob(source: Pick<TestSource, 'config'>, options: JobOptions): Promise<LakeJob> {
@@ -89,14 +124,22 @@ export async function createJob(source: Pick<TestSource, 'config'>, options: Job
   );
   const catalog = choose(buildCatalog(found, { prefix: 'job', database: 'shop' }), options);
   const tables = createMemoryCatalog();
-  const lake = join(folder, 'lake');
+  const lake = options.lake ?? join(folder, 'lake');
   const config =
     options.destination === 'parquet'
       ? { type: 'PARQUET', writer: { local_path: lake, ...options.writer } }
       : { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: lake, ...options.writer } };
   let state = '{}';
   let runs = 0;
-  const tableFolder = (table: string): string => join(lake, 'job_shop_public', table);
+  const nameOf = (stream: string): TableName => {
+    const found = catalog.streams.map(tableOf).find(({ table }) => table === stream);
+    if (!found) throw new Error(`the job has no table ${stream}`);
+    return found;
+  };
+  const tableFolder = (stream: string): string => {
+    const { database, table } = nameOf(stream);
+    return join(lake, database, table);
+  };
 
   async function attempt(ask: AttemptOptions = {}): Promise<Outcome> {
     const points: string[] = [];
@@ -125,6 +168,7 @@ export async function createJob(source: Pick<TestSource, 'config'>, options: Job
       },
       point: (name) => points.push(name),
       async answer(question) {
+        await ask.onQuestion?.(question);
         if (question.ask === 'guard') return null;
         if (question.ask !== 'saveState') return answerFromCatalog(tables, question);
         state = writeState(withChange(parseState(state), parseState(question.change)));
@@ -132,7 +176,8 @@ export async function createJob(source: Pick<TestSource, 'config'>, options: Job
       },
     };
     try {
-      return { result: await runInChild<SyncResult>(work, host), points, lines };
+      const done = ask.stopAt === undefined ? performHere(work, host, ask.clockShiftMs) : runInChild(work, host);
+      return { result: (await done) as SyncResult, points, lines };
     } catch (error) {
       return { failure: error as Failure, points, lines };
     }
@@ -149,23 +194,32 @@ export async function createJob(source: Pick<TestSource, 'config'>, options: Job
     attempt,
     async verify() {
       const work: Work = { kind: 'verify', ...surroundings, catalog, source: connection };
-      return (await runInChild<VerifyResult>(work, plainHost)).streams;
+      return ((await performHere(work, plainHost)) as VerifyResult).streams;
     },
-    maintain(policy) {
-      const names = catalog.streams.map(tableOf);
-      return runInChild({ kind: 'maintain', ...surroundings, tables: names, policy }, plainHost);
+    async maintain(policy, { stopAt, clockShiftMs } = {}) {
+      const points: string[] = [];
+      const tables = catalog.streams.map(tableOf);
+      const work: Work = { kind: 'maintain', ...surroundings, stopAt, tracePoints: true, tables, policy };
+      const host = { ...plainHost, point: (name: string) => void points.push(name) };
+      try {
+        const done = stopAt === undefined ? performHere(work, host, clockShiftMs) : runInChild(work, host);
+        return { points, result: (await done) as UpkeepResult };
+      } catch (error) {
+        return { points, failure: error as Failure };
+      }
     },
+    folderOf: (table = 'orders') => tableFolder(table),
+    metadata: (table = 'orders') => readMetadata(tables, nameOf(table)),
     get state() {
       return state;
     },
     read: (table = 'orders') =>
-      options.destination === 'parquet'
-        ? readParquetFolder(tableFolder(table))
-        : readIceberg(tables, { database: 'job_shop_public', table }),
+      options.destination === 'parquet' ? readParquetFolder(tableFolder(table)) : readIceberg(tables, nameOf(table)),
     visibleFiles: (table = 'orders') => parquetFiles(tableFolder(table)),
     stagedFiles: async () => (await allFiles(lake)).filter((path) => path.includes('/_staging/')),
     async save() {
       const copy = `${folder}-saved`;
+      await rm(copy, { recursive: true, force: true });
       await cp(folder, copy, { recursive: true });
       const entries = tables.copy();
       const kept = state;
@@ -249,6 +303,24 @@ function quietHost(): AttemptHost {
   return { signal: new AbortController().signal, log: () => {}, progress: () => {}, answer: async () => null };
 }
 
+/** Does the work in this process, with a clock that is wrong by so much; throws what would cross the process border. */
+async function performHere(work: Work, host: AttemptHost, clockShiftMs = 0): Promise<unknown> {
+  const world = createWorld({ onPoint: host.point });
+  try {
+    return await perform(work, {
+      connectors: await loadConnectors(),
+      world: { ...world, now: () => new Date(Date.now() + clockShiftMs) },
+      signal: host.signal,
+      log: (line) => host.log(line),
+      progress: (value) => host.progress(value),
+      ask: (question) => host.answer(question),
+    });
+  } catch (error) {
+    if (host.signal.aborted) throw toFailure(host.signal.reason);
+    throw fromRecord(toFailure(error).toRecord());
+  }
+}
+
 interface MemoryCatalog extends CatalogPort {
   copy(): ReadonlyMap<string, CatalogEntry>;
   replace(entries: ReadonlyMap<string, CatalogEntry>): void;
@@ -302,13 +374,14 @@ export async function readParquetFolder(folder: string): Promise<Row[]> {
 }
 
 export async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]> {
-  const entry = await tables.load(name);
-  if (!entry) return [];
-  const metadata = JSON.parse(await readFile(entry.metadataLocation.replace(/^file:\/\//, ''), 'utf8')) as {
-    location: string;
-    'current-snapshot-id'?: number | null;
-  };
+  if ((await tables.load(name)) === undefined) return [];
+  const metadata = await readMetadata(tables, name);
   // Created, and nothing committed yet.
   if (!(Number(metadata['current-snapshot-id'] ?? -1) > 0)) return [];
   return withLocalFiles(() => icebergRead({ tableUrl: metadata.location, metadata: metadata as never }));
+}
+
+async function readMetadata(tables: CatalogPort, name: TableName): Promise<IcebergMetadata> {
+  const path = (await tables.load(name))!.metadataLocation.replace(/^file:\/\//, '');
+  return { ...(JSON.parse(await readFile(path, 'utf8')) as IcebergMetadata), path };
 }
