@@ -4,7 +4,16 @@ import { parseConfig, refuseTunnel, type MysqlConfig } from './config.ts';
 import { createSession } from './session.ts';
 import { mysqlSpec } from './spec.ts';
 
-/** MySQL 8 and MariaDB 10.6 and newer as a source. */
+/**
+ * MySQL 8 and MariaDB 10.6 and newer as a source. Loads go by the binary protocol, changes by the binary log.
+ *
+ * What a load sees: all readers of a session see one moment, and the log is read from exactly there, where MariaDB tells
+ * the place of each snapshot or where writers may be locked out for an instant (right RELOAD). Otherwise the moments
+ * differ by milliseconds, and the log is read from before the first of them: changes that a load holds already come
+ * again, which tables with a key bear.
+ *
+ * Not in the log, hence not followed: rows that the server deletes or changes by a cascading foreign key.
+ */
 export const connector: SourceConnector = {
   kind: 'source',
   type: 'mysql',

@@ -41,7 +41,7 @@ export async function checkLogSettings({ query, server }: Connection, log: Conne
     log({
       level: 'info',
       message:
-        'binlog_row_metadata is not FULL: columns of the log are told apart by their place, so a table whose columns were dropped or moved is loaded anew when older changes are still to be read',
+        'binlog_row_metadata is not FULL: columns of the log are told apart by their place, so a table must be loaded anew by hand when its columns were dropped or moved while older changes were still to be read',
     });
   }
   await asking(() => readEnd({ query, server } as Connection), server.flavor);
