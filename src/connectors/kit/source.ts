@@ -55,6 +55,8 @@ export interface Chunk {
 export interface LoadPlan {
   readonly chunks: readonly Chunk[];
   readonly estimatedRows: number;
+  /** What the rows take at the source; absent when it cannot tell. */
+  readonly estimatedBytes?: number;
   /** Names the physical state of the table; chunks of another generation must not be continued. */
   readonly generation: string;
   /** The moment that the plan sees, to ask later whether rows changed since; null when the source cannot tell. */

@@ -43,9 +43,14 @@ export async function planChunks(query: Query, relation: Relation, options: Load
   if (split !== '') {
     const pieces = Math.max(1, Math.ceil(bytes / options.targetBytes));
     const chunks = await planKeyRanges(query, relation, { column: split, pieces, rows });
-    return { chunks, estimatedRows: rows, generation: `key ${split} ${files}` };
+    return { chunks, estimatedRows: rows, estimatedBytes: bytes, generation: `key ${split} ${files}` };
   }
-  const whole: ChunkPlan = { chunks: [{ min: null, max: null }], estimatedRows: rows, generation: `whole ${files}` };
+  const whole: ChunkPlan = {
+    chunks: [{ min: null, max: null }],
+    estimatedRows: rows,
+    estimatedBytes: bytes,
+    generation: `whole ${files}`,
+  };
   if (relation.kind === 'v' || relation.kind === 'f' || options.serverVersion < 140_000) return whole;
   if (relation.kind !== 'p') {
     const [leaf] = leaves;
@@ -58,7 +63,7 @@ export async function planChunks(query: Query, relation: Relation, options: Load
   // Policies and rights of the parent need not be those of its partitions: then only the parent may be asked.
   if (relation.rowSecurity || !(await mayReadLeaves(query, leaves))) return whole;
   const chunks = leaves.flatMap((leaf) => pageRanges(leaf, `${leaf.oid}:`, options.targetBytes));
-  return { chunks, estimatedRows: rows, generation: `ctid ${files}` };
+  return { chunks, estimatedRows: rows, estimatedBytes: bytes, generation: `ctid ${files}` };
 }
 
 function pageRanges(leaf: Leaf, prefix: string, targetBytes: number): Chunk[] {

@@ -34,6 +34,8 @@ export interface LoadProgress {
   readonly effect: 'append' | 'upsert' | 'stage';
   readonly todo: readonly Chunk[];
   readonly total: number;
+  /** What the source takes for all of it, as planned; absent when it could not tell. */
+  readonly bytes?: number;
   readonly rows: number;
   readonly quarantined: number;
   /** RFC 3339; an old unfinished load is not continued. */

@@ -39,6 +39,7 @@ export function beginLoad(work: StreamWork, plan: LoadPlan, effect: LoadProgress
     effect,
     todo: plan.chunks,
     total: plan.chunks.length,
+    ...(plan.estimatedBytes === undefined ? {} : { bytes: plan.estimatedBytes }),
     rows: 0,
     quarantined: 0,
     begunAt: work.tools.io.world.now().toISOString(),

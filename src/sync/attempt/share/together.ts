@@ -9,6 +9,8 @@ import type { Claim, LoadView, SealedChunk, SharedSpec, ShareQuestion, SharingSe
 /** Chunks per process that make all of them end at about the same time. */
 const CHUNKS_EACH = 8;
 const SMALLEST_SHARE = 8;
+/** What is left of a load, when it is worth the start of other processes at once. */
+const LARGE_BYTES = 512 * 1024 * 1024;
 
 /**
  * Shares the loads of a run among at most `processes` processes, this one included, each of which reads one chunk at a
@@ -39,7 +41,7 @@ interface Taken {
   done?(): Promise<void>;
 }
 
-/** Reads here first, so that a load that ends soon bothers nobody; then what nobody has begun is shared. */
+/** Reads here first, so that a load that ends soon bothers nobody; what is left then, or large from the start, is shared. */
 async function readLoad(sharer: Sharer): Promise<void> {
   const { work, load, course } = sharer;
   let rest: readonly Chunk[] = load.start.todo;
@@ -56,7 +58,7 @@ async function readLoad(sharer: Sharer): Promise<void> {
     await taken.done?.();
   });
   try {
-    await readAlone(sharer, lanes, () => rest.length);
+    if (!isLarge(load)) await readAlone(sharer, lanes, () => rest.length);
     const spec = rest.length < 2 ? undefined : await describeLoad(work, load);
     if (spec) {
       const chunks = rest;
@@ -72,6 +74,10 @@ async function readLoad(sharer: Sharer): Promise<void> {
     await lanes.ended();
     work.tools.meter.elsewhere(work.stream.id, []);
   }
+}
+
+function isLarge({ start }: Load): boolean {
+  return ((start.bytes ?? 0) * start.todo.length) / Math.max(1, start.total) >= LARGE_BYTES;
 }
 
 /** Until the time is over, or everything is read. */
