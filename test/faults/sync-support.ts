@@ -1,5 +1,5 @@
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
@@ -21,6 +21,9 @@ import { buildCatalog, parseState, tableOf, withChange, writeState } from '../..
 import type { AdvancedSettings, Catalog } from '../../src/sync/types.ts';
 import { createWorld } from '../../src/world.ts';
 import type { TestSource } from '../support/source.ts';
+
+/** Shared by all tests of this user: children keep there what they have compiled. */
+const DATA = join(tmpdir(), `penstock-dev-sync-${userInfo().uid}`);
 
 export type Destination = 'parquet' | 'iceberg';
 export type Row = Readonly<Record<string, unknown>>;
@@ -104,7 +107,7 @@ export interface JobOptions {
 }
 
 export async function discoverStreams(
-  source: Pick<TestSource, 'config'>,
+  source: Pick<OpenConnection, 'config'>,
   connection: OpenConnection = { type: 'postgres', config: source.config },
 ): Promise<readonly DiscoveredStream[]> {
   const work: Work = {
@@ -116,7 +119,7 @@ export async function discoverStreams(
   return (await performHere(work, quietHost())) as readonly DiscoveredStream[];
 }
 
-export async function createJob(source: Pick<TestSource, 'config'>, options: JobOptions): Promise<LakeJob> {
+export async function createJob(source: Pick<OpenConnection, 'config'>, options: JobOptions): Promise<LakeJob> {
   const folder = await mkdtemp(join(tmpdir(), 'penstock-sync-'));
   const connection = options.connection ?? { type: 'postgres', config: source.config };
   const found = (await discoverStreams(source, connection)).filter(
@@ -296,7 +299,7 @@ function choose(catalog: Catalog, options: JobOptions): Catalog {
 }
 
 function rules(folder: string): Work['folders'] {
-  return { warehouse: join(folder, 'warehouse'), dataDir: join(folder, 'data'), closed: [], roots: null };
+  return { warehouse: join(folder, 'warehouse'), dataDir: DATA, closed: [], roots: null };
 }
 
 function quietHost(): AttemptHost {
