@@ -8,7 +8,8 @@ import {
   openRestCatalog,
 } from '../../lakehouse/index.ts';
 import type { DestinationContext } from '../kit/index.ts';
-import type { CatalogConfig, RestConfig } from './config.ts';
+import type { CatalogConfig } from './config.ts';
+import type { RestConfig } from './rest-config.ts';
 
 /** A catalog of tables with what has to be closed after its use. */
 export interface OpenCatalog {

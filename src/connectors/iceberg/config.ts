@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
-import type { DeleteMode, RestCredentials, S3Settings } from '../../lakehouse/index.ts';
+import type { DeleteMode, S3Settings } from '../../lakehouse/index.ts';
 import { deleteModes, isS3Path, localPath, parseS3Path } from '../../lakehouse/index.ts';
-import { readRestCatalog } from './rest-config.ts';
+import { readRestCatalog, type RestConfig } from './rest-config.ts';
 import { invalid, isTrue, readText as text } from './fields.ts';
 
 /** What an Iceberg destination is told. */
@@ -29,15 +29,6 @@ export type CatalogConfig =
       readonly catalogName: string;
     }
   | RestConfig;
-
-/** A catalog that another system serves by the Iceberg REST protocol. */
-export interface RestConfig {
-  readonly type: 'rest';
-  readonly url: string;
-  /** Name of the warehouse for the catalog. */
-  readonly warehouse: string | undefined;
-  readonly credentials: RestCredentials;
-}
 
 /** Catalogs of the REST kind, by the word that a configuration names. */
 export const restCatalogs = ['rest', 'lakekeeper', 'nessie', 'polaris', 'unity'] as const;

@@ -1,6 +1,14 @@
 import type { RestCredentials } from '../../lakehouse/index.ts';
-import type { RestConfig } from './config.ts';
 import { invalid, isTrue, readText as text } from './fields.ts';
+
+/** A catalog that another system serves by the Iceberg REST protocol. */
+export interface RestConfig {
+  readonly type: 'rest';
+  readonly url: string;
+  /** Name of the warehouse for the catalog. */
+  readonly warehouse: string | undefined;
+  readonly credentials: RestCredentials;
+}
 
 type Writer = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import type { Column, ColumnBatch, ColumnVector } from '../../columns/index.ts';
-import type { RefusedRow, StreamSelection } from './source.ts';
+import type { RefusedRow, StreamSelection } from './stream.ts';
 
 /**
  * A place in a change log, as text that only the connector reads. Reading from a position gives every transaction that

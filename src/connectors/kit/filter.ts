@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import type { Filter, FilterCondition } from './source.ts';
+import type { Filter, FilterCondition } from './stream.ts';
 
 const OPERATORS: readonly FilterCondition['operator'][] = ['=', '!=', '<', '<=', '>', '>='];
 const MOST_CONDITIONS = 2;

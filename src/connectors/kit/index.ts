@@ -9,3 +9,4 @@ export type * from './changes.ts';
 export type * from './destination.ts';
 export type * from './protocol.ts';
 export type * from './source.ts';
+export type * from './stream.ts';

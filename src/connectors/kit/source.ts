@@ -1,50 +1,9 @@
-import type { Column, ColumnBatch } from '../../columns/index.ts';
+import type { ColumnBatch } from '../../columns/index.ts';
 import type { World } from '../../world.ts';
 import type { ChangeLog } from './changes.ts';
 import type { Digest } from './digest.ts';
 import type { ConnectorSpec, LogLine } from './protocol.ts';
-
-export type SyncMode = 'full_refresh' | 'incremental' | 'cdc' | 'strict_cdc';
-
-/** One column as the source knows it, with the lake column that it becomes. */
-export interface SourceColumn {
-  readonly name: string;
-  /** The source's own type, as the source prints it. */
-  readonly sourceType: string;
-  readonly column: Column;
-  /** False for types without a usable order; such a column cannot be a cursor. */
-  readonly orderable: boolean;
-}
-
-export interface DiscoveredStream {
-  readonly namespace: string;
-  readonly name: string;
-  readonly columns: readonly SourceColumn[];
-  readonly primaryKey: readonly string[];
-  readonly modes: readonly SyncMode[];
-}
-
-export interface FilterCondition {
-  readonly column: string;
-  readonly operator: '=' | '!=' | '<' | '<=' | '>' | '>=';
-  readonly value: string | number | boolean | null;
-}
-
-export interface Filter {
-  readonly combine: 'and' | 'or';
-  readonly conditions: readonly FilterCondition[];
-}
-
-/** A stream as a sync reads it: the chosen columns in order, and the rows that pass the filter. */
-export interface StreamSelection {
-  readonly namespace: string;
-  readonly name: string;
-  readonly columns: readonly SourceColumn[];
-  readonly primaryKey: readonly string[];
-  readonly filter?: Filter;
-  /** Key column to split by instead of the physical place. */
-  readonly chunkColumn?: string;
-}
+import type { DiscoveredStream, RefusedRow, StreamSelection } from './stream.ts';
 
 /** Part of a first load or full refresh; opaque to everyone but the connector, JSON, and stable across attempts. */
 export interface Chunk {
@@ -86,13 +45,6 @@ export interface ReadOptions {
   /** Upper bounds of one batch. */
   readonly batchRows: number;
   readonly batchBytes: number;
-}
-
-export interface RefusedRow {
-  readonly column: string;
-  readonly reason: string;
-  /** Key values as text, or the position of the row, to find it in the source. */
-  readonly key: string;
 }
 
 export interface SampledRow {

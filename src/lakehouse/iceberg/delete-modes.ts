@@ -19,10 +19,6 @@ import { createRowSearch } from './row-search.ts';
 import type { OpenState } from './state.ts';
 import type { UnitKeys } from './upsert.ts';
 
-/** How the older rows of a unit's ids are removed; readers see at most one row of an id in every mode. */
-export const deleteModes = ['equality', 'position', 'copy_on_write'] as const;
-export type DeleteMode = (typeof deleteModes)[number];
-
 export type Revise = (base: MetadataVersion) => Promise<Revision>;
 
 /** Removes the older rows by their places, for readers that do not know equality deletes. */

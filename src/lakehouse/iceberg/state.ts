@@ -2,7 +2,7 @@ import type { Column, ColumnBatch } from '../../columns/index.ts';
 import type { ParquetCodec } from '../parquet/index.ts';
 import type { CheckpointKeys, CommitCheckpoint } from './checkpoint.ts';
 import type { CommitPorts, Committer } from './committer.ts';
-import type { DeleteMode } from './delete-modes.ts';
+import type { DeleteMode } from './delete-mode.ts';
 import type { KeyCache } from './equality-scan.ts';
 import type { ExactInteger } from './exact.ts';
 import type { LiveReader } from './live-files.ts';
@@ -82,7 +82,7 @@ export interface IcebergTable {
   ticket(): IcebergTicket;
   /** The unit that a joined writer sealed; refuses what was not written with this table's ticket. */
   adoptUnit(sealed: SealedFiles): Promise<IcebergUnit>;
-  readRows(places: readonly RowLocation[]): Promise<(string | null)[][]>;
+  readRows(places: readonly RowLocation[]): Promise<((string | null)[] | undefined)[]>;
   close(): Promise<void>;
 }
 

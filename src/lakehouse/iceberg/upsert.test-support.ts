@@ -1,5 +1,5 @@
 /** Appends and upserts in a process of its own, which dies at a stopping point. Arguments: folder, point (`name:n`), delete mode. */
-import type { DeleteMode } from './delete-modes.ts';
+import type { DeleteMode } from './delete-mode.ts';
 import { createWorld } from '../../world.ts';
 import { batchOf, checkpoint, openLake, orderColumns } from './table.test-support.ts';
 import type { Lake } from './table.test-support.ts';

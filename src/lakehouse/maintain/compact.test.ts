@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
-import { deleteModes } from '../iceberg/delete-modes.ts';
+import { deleteModes } from '../iceberg/delete-mode.ts';
 import { createLiveReader } from '../iceberg/live-files.ts';
 import { currentSnapshot } from '../iceberg/metadata.ts';
 import type { Lake, Row } from '../iceberg/table.test-support.ts';

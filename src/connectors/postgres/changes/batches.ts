@@ -6,7 +6,7 @@ import { createDecoder, STOP, type Decoder, type WireColumn } from '../wire/deco
 import { describeRow } from '../wire/rows.ts';
 import { LEADING_FIELDS } from './build.ts';
 import type { RowWriter } from './row.ts';
-import type { ChangeTable } from './tables.ts';
+import type { ChangeTable } from './table.ts';
 
 /** The column that this log adds: the place of the commit, `X/Y`. */
 export const PLACE_COLUMN: Column = { name: '_cdc_lsn', type: { kind: 'string' }, nullable: true };

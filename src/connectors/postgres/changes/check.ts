@@ -1,20 +1,10 @@
-import type { ConnectorContext, StreamSelection } from '../../kit/index.ts';
-import type { ChangesConfig, PostgresConfig } from '../config.ts';
+import type { PostgresConfig } from '../config.ts';
 import type { Connection } from '../connect.ts';
 import { quoteName } from '../select.ts';
 import { checkTables, findPublication, requirePublication } from './publication.ts';
-import { createMissing } from './setup.ts';
+import { createMissing, type LogCheck } from './setup.ts';
 import { findSlot, requireSlot } from './slot.ts';
 import { remedied } from './remedy.ts';
-
-export interface LogCheck {
-  readonly config: PostgresConfig;
-  readonly changes: ChangesConfig;
-  readonly log: ConnectorContext['log'];
-  /** None when only the connection is tested. */
-  readonly streams: readonly StreamSelection[];
-  readonly signal: AbortSignal;
-}
 
 /**
  * Throws a failure that names what is missing to read the changes of these streams, with the statement that repairs it.

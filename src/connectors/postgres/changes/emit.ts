@@ -2,7 +2,7 @@ import type { Query } from '../catalog.ts';
 import type { ChangeBatches } from './batches.ts';
 import { HELD_BYTES, HELD_ROWS, releaseRows, type HeldRow, type HeldRows } from './held.ts';
 import { createRowWriter, type RowWriter } from './row.ts';
-import type { ChangeTable } from './tables.ts';
+import type { ChangeTable } from './table.ts';
 
 /** Gives rows to the batches in order; rows that wait for a word of the server keep back those behind them. */
 export interface Emitter {

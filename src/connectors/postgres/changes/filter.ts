@@ -1,21 +1,8 @@
 import { checkFilter, type Filter, type FilterCondition } from '../../kit/index.ts';
 import type { Query, Relation, RelationColumn } from '../catalog.ts';
 import { columnOf, filterCondition, quoteName, quoteText } from '../select.ts';
-import type { WireColumn } from '../wire/decoder.ts';
-import type { ChangeTable, ColumnFacts } from './tables.ts';
+import type { ChangeTable, ColumnFacts, FilterTest } from './table.ts';
 import { parseTimestamp } from './texts.ts';
-
-/** One condition of a stream's filter, made ready for rows of the log. */
-export interface FilterTest {
-  readonly column: string;
-  readonly source: RelationColumn;
-  readonly field: WireColumn;
-  readonly cast: string;
-  /** Decides for a value that is there; undefined when only the server can compare values of this type. */
-  readonly decide: ((text: string) => boolean) | undefined;
-  readonly operator: FilterCondition['operator'];
-  readonly isNullTest: boolean;
-}
 
 interface Filtered {
   readonly relation: Relation;

@@ -8,7 +8,7 @@ import { ABSENT, LEADING_FIELDS, OPERATION_AT } from './build.ts';
 import { textCell } from './cells.ts';
 import { askFilter, sift } from './filter.ts';
 import { clearRow, copyCell, ensureRoom, putNull, type RowWriter } from './row.ts';
-import type { ChangeTable } from './tables.ts';
+import type { ChangeTable } from './table.ts';
 import { fromText } from './texts.ts';
 
 /** A row that waits: for values that the log left out, or for the server's word on the filter. */

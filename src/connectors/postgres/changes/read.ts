@@ -1,46 +1,15 @@
 import { Failure } from '../../../errors.ts';
-import type { World } from '../../../world.ts';
 import type { ReadChanges, ReadEnd } from '../../kit/index.ts';
-import type { Query } from '../catalog.ts';
-import type { PostgresConfig } from '../config.ts';
 import { cancelledFailure } from '../failures.ts';
 import { LARGEST_MESSAGE } from '../wire/inbox.ts';
 import { createChangeBatches } from './batches.ts';
 import { createEmitter } from './emit.ts';
 import { reaches } from './lsn.ts';
+import type { LogRead } from './log-read.ts';
 import { createReplay, type Replay } from './replay.ts';
 import { createSpill } from './spill.ts';
 import { openStream, serverFailure, type LogStream } from './stream.ts';
-import type { ChangeTable } from './tables.ts';
 import { createTransactions, type LoggedTransaction, type Transactions } from './transactions.ts';
-import type { LookUpTypes } from './types.ts';
-
-/** What a session remembers from read to read. */
-export interface LogMemory {
-  /** Changes that were told as an end already. */
-  readonly told: Set<string>;
-  /** A type that is not read in its binary form has come: from now on the server prints all values. */
-  needsText: boolean;
-}
-
-export interface LogRead {
-  readonly work: ReadChanges;
-  readonly config: PostgresConfig;
-  readonly world: World;
-  readonly tables: readonly ChangeTable[];
-  readonly query: Query;
-  readonly lookUp: LookUpTypes;
-  readonly memory: LogMemory;
-  /** `START_REPLICATION …` from a position. */
-  readonly command: (from: bigint, binary: boolean) => string;
-  readonly confirmed: bigint;
-  readonly senderTimeout: number;
-  /** Milliseconds in which the first message must come. */
-  readonly firstWait: number;
-  readonly from: bigint;
-  readonly upTo: bigint | undefined;
-  readonly onStream: (stream: LogStream | undefined) => void;
-}
 
 /** Waiting transactions take this much memory together; what is beyond goes to temporary files. */
 const WAITING_BUDGET = 16 * 1024 * 1024;

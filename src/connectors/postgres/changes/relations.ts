@@ -1,6 +1,6 @@
 import type { LookUpTypes, LogTypeFacts, TypeName } from './types.ts';
 import { readerOf, type CellReader } from './cells.ts';
-import type { ChangeTable } from './tables.ts';
+import type { ChangeTable } from './table.ts';
 
 /** A table as the log describes it before its first change and after each change of its shape. */
 export interface LogRelation {

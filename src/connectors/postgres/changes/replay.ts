@@ -3,10 +3,10 @@ import type { ReadEnd } from '../../kit/index.ts';
 import { createApplier } from './apply.ts';
 import type { Emitter } from './emit.ts';
 import { printLsn, parseLsn } from './lsn.ts';
-import type { LogRead } from './read.ts';
+import type { LogRead } from './log-read.ts';
 import { parseRelation, planRelation, type RelationPlan } from './relations.ts';
 import { readSnapshot, type Sees } from './seen.ts';
-import type { ChangeTable } from './tables.ts';
+import type { ChangeTable } from './table.ts';
 import { MESSAGE, type LoggedTransaction, type Wanted } from './transactions.ts';
 
 /** Turns committed transactions into changes of the streams. */

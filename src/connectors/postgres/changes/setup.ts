@@ -1,8 +1,18 @@
+import type { ConnectorContext, StreamSelection } from '../../kit/index.ts';
+import type { ChangesConfig, PostgresConfig } from '../config.ts';
 import type { Query } from '../catalog.ts';
 import { quoteName, quoteRelation, quoteText } from '../select.ts';
-import type { LogCheck } from './check.ts';
 import { findPublication } from './publication.ts';
 import { createSlotSql, findSlot } from './slot.ts';
+
+export interface LogCheck {
+  readonly config: PostgresConfig;
+  readonly changes: ChangesConfig;
+  readonly log: ConnectorContext['log'];
+  /** None when only the connection is tested. */
+  readonly streams: readonly StreamSelection[];
+  readonly signal: AbortSignal;
+}
 
 /**
  * Makes the publication, adds the tables that it lacks, and makes the slot: in this order, because a slot reads only publications
