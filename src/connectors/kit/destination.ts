@@ -48,8 +48,11 @@ export interface DestinationTable {
   publishStaged(checkpoint: Checkpoint): Promise<Durable>;
   /** Forgets what was staged; the files go. */
   discardStaged(): Promise<void>;
-  /** Reads rows back at the given places, independent of the writer's memory, for reconciliation. */
-  readRows(places: readonly RowPlace[]): Promise<readonly (readonly (string | null)[])[]>;
+  /**
+   * Reads rows back at the given places, independent of the writer's memory, for reconciliation. Undefined for a place
+   * whose file the table does not need any more, because its rows were written anew.
+   */
+  readRows(places: readonly RowPlace[]): Promise<readonly (readonly (string | null)[] | undefined)[]>;
   /** What `joinTable` needs elsewhere; JSON, valid while this table is open. */
   readonly ticket: unknown;
   /** A unit that was sealed by a writer with this table's ticket, to be committed or aborted here. */

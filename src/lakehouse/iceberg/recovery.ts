@@ -3,6 +3,7 @@ import { removeFiles } from './committer.ts';
 import type { MetadataVersion } from './metadata.ts';
 import type { FileNames } from './names.ts';
 import { readEntries, readManifests } from './manifest-files.ts';
+import { deletedStatus } from './model.ts';
 import { loadStaged, readStaged } from './staged.ts';
 
 const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
@@ -24,7 +25,10 @@ export async function removeLeftBehind(storage: Storage, names: FileNames, table
   return orphans.length;
 }
 
-/** Names of all files that the table's metadata leads to: its history, snapshots, and what any stream has staged. */
+/**
+ * Names of all files that the table's metadata leads to: its history, snapshots, and what any stream has staged. An entry
+ * that tells of a removal needs no file; a snapshot from before the removal names the file itself.
+ */
 export async function referencedFiles(storage: Storage, table: MetadataVersion): Promise<Set<string>> {
   const { metadata, location } = table;
   const names = new Set([fileName(location)]);
@@ -34,7 +38,9 @@ export async function referencedFiles(storage: Storage, table: MetadataVersion):
     for (const manifest of await readManifests(storage, snapshot)) {
       if (names.has(fileName(manifest.path))) continue;
       names.add(fileName(manifest.path));
-      for (const entry of await readEntries(storage, manifest)) names.add(fileName(entry.file.path));
+      for (const { status, file } of await readEntries(storage, manifest)) {
+        if (status !== deletedStatus) names.add(fileName(file.path));
+      }
     }
   }
   const stagedProperties = Object.keys(metadata.properties).filter((key) => key.startsWith('penstock.staged.'));

@@ -121,7 +121,10 @@ function bindTable(state: OpenState): IcebergTable {
     discardStaged: () => discardStaged(state),
     ticket: () => issueTicket(state),
     adoptUnit: (sealed) => adoptUnit(state, sealed),
-    readRows: (places) => readRowsAt(options.storage, options.columns, places),
+    readRows(places) {
+      const present = async () => (await options.catalog.load(options.name))?.metadata;
+      return readRowsAt({ storage: options.storage, columns: options.columns, present }, places);
+    },
     close: () => closeTable(state),
   };
 }

@@ -65,7 +65,7 @@ export function partitionTests(options: ConformanceOptions): void {
     assert.deepEqual(await bench.words(), wordsOf(rows));
     const texts = await table.readRows(places);
     assert.deepEqual(
-      texts.map(([, id, name]) => [id, name]),
+      texts.map((row) => row?.slice(1, 3)),
       [
         ['7', null],
         ['0', 'group 0/'],

@@ -19,7 +19,7 @@ export interface TableTotals {
 export async function reconcile(work: StreamWork, totals: TableTotals): Promise<Reconciliation> {
   const { tools, stream, sampler } = work;
   const samples = sampler.samples.filter((sample) => sample !== undefined);
-  const wrong = await compareSamples(work, samples, totals.moving !== true && fetchable(work));
+  const { compared, wrong } = await compareSamples(work, samples, totals.moving !== true && fetchable(work));
   const sameTotals = totals.sourceRows === totals.tableRows + totals.leftOut;
   const what = totals.exact || sameTotals ? 'in the table' : 'records in the table, replaced versions included';
   const counts = `${totals.sourceRows ?? 'uncounted'} rows in the source, ${totals.tableRows} ${what}`;
@@ -33,13 +33,13 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
   const different = wrong.length > 0 || (totals.exact && !sameTotals);
   const verdict = different ? 'different' : sameTotals ? 'equal' : 'not comparable';
   for (const line of wrong.slice(0, 5)) tools.warn(`${stream.id}: ${line}`);
-  const sentence = `${stream.id}: reconciled, ${verdict}: ${counts}, ${wrong.length} of ${samples.length} sampled rows differ`;
+  const sentence = `${stream.id}: reconciled, ${verdict}: ${counts}, ${wrong.length} of ${compared} sampled rows differ`;
   if (different) tools.warn(sentence);
   else if (totals.note === undefined) tools.io.log({ level: 'info', message: sentence });
   return {
     sourceRows: totals.sourceRows,
     tableRows: totals.tableRows,
-    sampledRows: samples.length,
+    sampledRows: compared,
     mismatchedRows: wrong.length,
     verdict,
     ...(notes.length > 0 ? { note: notes.join('; ') } : {}),
@@ -50,15 +50,24 @@ export async function reconcile(work: StreamWork, totals: TableTotals): Promise<
 const fetchable = ({ stream, fit }: StreamWork): boolean =>
   stream.normalization && stream.selection.primaryKey.length > 0 && fit === undefined;
 
-/** A sentence for each sampled row that is not in the table as it is in the source; values are not shown. */
-async function compareSamples(work: StreamWork, samples: readonly Sample[], withSource: boolean): Promise<string[]> {
-  if (samples.length === 0) return [];
+interface Comparison {
+  /** Rows that could be compared: those that an upsert or upkeep wrote anew since lie elsewhere. */
+  readonly compared: number;
+  /** A sentence for each sampled row that is not in the table as it is in the source; values are not shown. */
+  readonly wrong: readonly string[];
+}
+
+async function compareSamples(work: StreamWork, samples: readonly Sample[], withSource: boolean): Promise<Comparison> {
+  if (samples.length === 0) return { compared: 0, wrong: [] };
   const { stream, table, tools } = work;
   const stored = await table.readRows(samples.map((sample) => sample.place));
   const source = withSource ? await fetchRows(work, samples) : undefined;
   const wrong: string[] = [];
+  let compared = 0;
   samples.forEach((sample, index) => {
-    const row = stored[index] ?? [];
+    const row = stored[index];
+    if (row === undefined) return;
+    compared++;
     const name = sample.key.length > 0 ? `row ${sample.key.join(', ')}` : `row ${sample.place.row}`;
     const asWritten = firstDifference(sample.written, row);
     const now = source?.get(JSON.stringify(sample.key));
@@ -69,7 +78,7 @@ async function compareSamples(work: StreamWork, samples: readonly Sample[], with
     if (at >= 0) wrong.push(`${name} differs in column ${stream.tableColumns[at]?.name ?? at}`);
   });
   tools.signal.throwIfAborted();
-  return wrong;
+  return { compared, wrong };
 }
 
 async function fetchRows(
