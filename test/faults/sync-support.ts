@@ -104,6 +104,8 @@ export interface JobOptions {
   readonly writer?: Record<string, unknown>;
   /** The folder of its tables; a fresh one when absent. */
   readonly lake?: string;
+  /** The state that the job begins with; none when absent. */
+  readonly state?: string;
 }
 
 export async function discoverStreams(
@@ -132,7 +134,7 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
     options.destination === 'parquet'
       ? { type: 'PARQUET', writer: { local_path: lake, ...options.writer } }
       : { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: lake, ...options.writer } };
-  let state = '{}';
+  let state = options.state ?? '{}';
   let runs = 0;
   const nameOf = (stream: string): TableName => {
     const found = catalog.streams.map(tableOf).find(({ table }) => table === stream);

@@ -13,6 +13,8 @@ export interface SyncCheckpoint extends Checkpoint {
   readonly boundary?: Boundary;
   /** Read from a change log, once the load is complete: everything up to here is in the table. */
   readonly log?: LogPlace;
+  /** What the identities of the table's rows are made of; absent in commits of earlier versions. */
+  readonly identity?: string;
   /** Rows that the run of this checkpoint has committed, where no unfinished load counts them. */
   readonly written?: { readonly inserted: number; readonly updated: number; readonly deleted?: number };
 }
@@ -76,7 +78,8 @@ export function shapeOf(stream: ResolvedStream): string {
 
 /** The stream's entry of the state file (contract 5.5). */
 export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint): StreamState {
-  const state: Record<string, unknown> = { penstock: { seq: checkpoint.seq, mode: checkpoint.mode } };
+  const { seq, run, mode } = checkpoint;
+  const state: Record<string, unknown> = { penstock: { seq, run, mode } };
   if (stream.mode !== 'full_refresh') state['chunks'] = checkpoint.load?.todo ?? [];
   if (stream.mode === 'incremental') {
     const { cursor } = checkpoint;
@@ -94,9 +97,38 @@ export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint
 
 /** The number of the last commit that the state file knows; undefined for entries that are not ours. */
 export function knownSeq(entry: StreamState | undefined): number | undefined {
-  const own = entry?.state['penstock'];
-  const seq = typeof own === 'object' && own !== null ? (own as { seq?: unknown }).seq : undefined;
+  const { seq } = ownPart(entry);
   return typeof seq === 'number' ? seq : undefined;
+}
+
+/**
+ * True when the state file was written after just this commit. The number alone would not do: another table, to which the
+ * job wrote meanwhile, counts its commits as well.
+ */
+export function knowsCommit(entry: StreamState | undefined, { seq, run }: SyncCheckpoint): boolean {
+  const own = ownPart(entry);
+  return own.seq === seq && own.run === run;
+}
+
+function ownPart(entry: StreamState | undefined): { readonly seq?: unknown; readonly run?: unknown } {
+  const own = entry?.state['penstock'];
+  return typeof own === 'object' && own !== null ? own : {};
+}
+
+/**
+ * Stands for what identities of the stream's rows are made of: the names of its key, or of all columns without one. Where
+ * it changes, a row comes under another identity than its older versions in the table.
+ */
+export function identityOf({ selection }: ResolvedStream): string {
+  const { primaryKey, columns } = selection;
+  const names = primaryKey.length > 0 ? primaryKey : columns.map((column) => column.name);
+  const text = JSON.stringify([primaryKey.length > 0, ...names.toSorted()]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+}
+
+/** True when upserts of the stream would not find the rows that the table holds. */
+export function isIdentityChanged(stream: ResolvedStream, last: SyncCheckpoint): boolean {
+  return !stream.appendMode && last.identity !== undefined && last.identity !== identityOf(stream);
 }
 
 function kindOf(stream: ResolvedStream, name: string): string {

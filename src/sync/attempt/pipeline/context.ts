@@ -11,10 +11,10 @@ import type { StateFile, StreamProgress } from '../../types.ts';
 import type { Fit } from '../fit/index.ts';
 import type { ChildIo } from '../io.ts';
 import type { SyncWork } from '../work.ts';
-import { describeState } from './checkpoint.ts';
+import { describeState, identityOf } from './checkpoint.ts';
 import type { SyncCheckpoint } from './checkpoint.ts';
 import { createLimit } from './limit.ts';
-import type { Course, Load } from './load.ts';
+import type { Course, Load } from './course.ts';
 import type { Meter } from './meter.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Sampler } from './sampling.ts';
@@ -94,6 +94,7 @@ export interface Ledger {
 export function createLedger(tools: RunTools, stream: ResolvedStream, table: DestinationTable): Ledger {
   const { work, io } = tools;
   const inTurn = createLimit(1);
+  const identity = identityOf(stream);
   let last = table.checkpoint as SyncCheckpoint | undefined;
   const saveState = async (checkpoint: SyncCheckpoint): Promise<void> => {
     const streams = [describeState(stream, checkpoint)];
@@ -115,6 +116,7 @@ export function createLedger(tools: RunTools, stream: ResolvedStream, table: Des
           run: work.run,
           seq: (last?.seq ?? 0) + 1,
           mode: stream.mode,
+          identity,
         };
         io.world.reach('sync.before-commit');
         const durable = await write(checkpoint);

@@ -1,6 +1,7 @@
 import type { CursorBound, CursorValues, LoadPlan } from '../../../connectors/kit/index.ts';
 import { trackBoundary } from './boundary.ts';
 import type { BoundaryTracker } from './boundary.ts';
+import { isIdentityChanged } from './checkpoint.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { StreamWork } from './context.ts';
 import { followParts } from './follow-parts.ts';
@@ -16,6 +17,11 @@ export async function syncIncrementally(work: StreamWork): Promise<TableTotals> 
   const sameCursor =
     last?.cursor?.column === stream.cursor!.column && last?.cursor?.fallback === stream.cursor!.fallback;
   if (!last || !sameCursor || last.load) return loadFirst(work);
+  // Without a key, each version of a row is a row of its own in any case.
+  if (stream.selection.primaryKey.length > 0 && isIdentityChanged(stream, last)) {
+    work.tools.warn(`${stream.id}: its primary key has changed at the source; it is loaded again`);
+    return loadFirst(work);
+  }
   return last.boundary?.parts && work.tools.source.partsAt ? followParts(work, last) : followCursor(work, last);
 }
 

@@ -6,6 +6,7 @@ import type { BoundaryTracker } from './boundary.ts';
 import { shapeOf } from './checkpoint.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { RunTools, StreamWork } from './context.ts';
+import type { Course, Load } from './course.ts';
 import type { Quarantine } from './quarantine.ts';
 import { allOrFirstCause } from './limit.ts';
 
@@ -46,15 +47,6 @@ export function beginLoad(work: StreamWork, plan: LoadPlan, effect: LoadProgress
   };
 }
 
-export interface Load {
-  readonly start: LoadProgress;
-  /** Incremental: what bounds the load, and who remembers the rows at the bound. */
-  readonly upTo?: CursorBound;
-  readonly boundary?: BoundaryTracker;
-  /** What goes into each checkpoint besides the load's progress. */
-  details(): Partial<SyncCheckpoint>;
-}
-
 /**
  * Plans a load of the stream. Where other tasks may help to read it, parts are smaller: so many that all of them end at
  * about the same time, whatever each of them takes.
@@ -66,16 +58,6 @@ export async function planLoad(work: Pick<StreamWork, 'tools' | 'stream'>): Prom
   const usual = await plan(sharing?.chunkBytes ?? CHUNK_BYTES);
   const smaller = source.shareMoment ? sharing?.smallerChunks(usual.chunks.length) : undefined;
   return smaller === undefined ? usual : plan(smaller);
-}
-
-/** The chunks of a load on their way into the table. */
-export interface Course {
-  /** How far the load is: what the newest checkpoint says. */
-  readonly now: LoadProgress;
-  /** Reads a chunk into files of its own and commits them. */
-  read(chunk: Chunk, signal: AbortSignal): Promise<void>;
-  /** Commits the files of a chunk, of whose rows `refused` are in quarantine. */
-  finish(chunk: Chunk, unit: CommitUnit, refused: number): Promise<void>;
 }
 
 /** Reads every chunk still to do, each into files of its own and one commit. Answers the load as it ended. */

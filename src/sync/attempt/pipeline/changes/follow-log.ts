@@ -44,10 +44,11 @@ async function beginAll(
   opened: LogStream[],
 ): Promise<void> {
   const loading = await tools.openSource();
+  const end = await log.end({ signal: tools.signal });
   const works = streams.map((stream) => async () => {
     await pace.beginning(async () => {
       tools.signal.throwIfAborted();
-      opened.push(await beginStream(tools, { log, loading }, stream));
+      opened.push(await beginStream(tools, { log, end, loading }, stream));
     });
   });
   await allOrFirstCause(works, tools.stop);

@@ -1,7 +1,7 @@
 import type { ChangeLog, LogPosition } from '../../../../connectors/kit/index.ts';
 import { streamStateOf } from '../../../catalog/index.ts';
 import { createChangeDecorator } from '../../decorate/index.ts';
-import { knownSeq } from '../checkpoint.ts';
+import { knowsCommit } from '../checkpoint.ts';
 import type { LogPlace } from '../checkpoint.ts';
 import type { RunTools, StreamWork } from '../context.ts';
 
@@ -11,7 +11,7 @@ export interface LogRun {
   readonly log: ChangeLog;
   readonly streams: LogStream[];
   /** What a load of this run or an earlier one can have seen lies before it. */
-  readonly seenUntil: LogPosition;
+  seenUntil: LogPosition;
 }
 
 /** One of them, with its table open. */
@@ -39,7 +39,7 @@ export function knownPlace(
   const sameMode = last?.mode === stream.mode || (last?.mode === 'cdc' && stream.mode === 'strict_cdc');
   if (!last?.log || !sameMode || last.load) return undefined;
   const { global } = tools.state;
-  const isCurrent = knownSeq(streamStateOf(tools.state, stream.id)) === last.seq;
+  const isCurrent = knowsCommit(streamStateOf(tools.state, stream.id), last);
   const common = isCurrent && global?.streams.includes(stream.id) === true ? log.fromState(global.state) : undefined;
   if (common === undefined || log.compare(common, last.log.position) <= 0) return last.log;
   return { ...last.log, position: common };

@@ -1,5 +1,6 @@
 import type { ReadEnd } from '../../../../connectors/kit/index.ts';
 import { Failure } from '../../../../errors.ts';
+import { isIdentityChanged } from '../checkpoint.ts';
 import { resolveAll } from '../resolve.ts';
 import { namingStream, openStream } from '../stream.ts';
 import { loadMarked } from './load-marked.ts';
@@ -28,20 +29,38 @@ async function adoptColumns(run: LogRun, indexes: readonly number[]): Promise<vo
     await old.table.close();
     streams[index] = createLogStream(await namingStream(stream.id, () => openStream(tools, stream)), place);
     tools.io.log({ level: 'info', message: `${stream.id}: its columns changed at the source; the table follows` });
+    await replaceUnidentified(run, index);
   }
+}
+
+/** Rows that would not be found any more are loaded anew under their new identities. */
+async function replaceUnidentified(run: LogRun, index: number): Promise<void> {
+  const { stream, ledger } = run.streams[index]!.work;
+  if (!ledger.last || !isIdentityChanged(stream, ledger.last)) return;
+  if (stream.mode === 'cdc') {
+    run.tools.warn(`${stream.id}: what identifies its rows has changed at the source; it is loaded again`);
+    return loadAnew(run, index);
+  }
+  run.tools.warn(`${stream.id}: what identifies its rows has changed; earlier versions of rows stay in the table`);
 }
 
 /** A truncated table is loaded anew, which is quick, unless its history is what the table keeps. */
 async function replaceEmptied(run: LogRun, index: number): Promise<void> {
   const { tools, streams } = run;
-  const one = streams[index]!;
-  const { stream } = one.work;
+  const { stream } = streams[index]!.work;
   if (stream.appendMode || stream.mode === 'strict_cdc') {
     tools.warn(`${stream.id}: was truncated at the source; its rows stay in the table, which only grows`);
     return;
   }
   tools.io.log({ level: 'info', message: `${stream.id}: was truncated at the source; it is loaded anew` });
+  await loadAnew(run, index);
+}
+
+async function loadAnew(run: LogRun, index: number): Promise<void> {
+  const { tools, log, streams } = run;
+  const one = streams[index]!;
   const loading = await tools.openSource();
-  one.place = await namingStream(stream.id, () => loadMarked(one.work, loading));
+  one.place = await namingStream(one.work.stream.id, () => loadMarked(one.work, loading));
   await loading.close();
+  run.seenUntil = await log.end({ signal: tools.signal });
 }
