@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts';
-import type { ReadChanges, ReadEnd } from '../../kit/index.ts';
+import type { ReadEnd } from '../../kit/index.ts';
 import { cancelledFailure } from '../failures.ts';
 import { LARGEST_MESSAGE } from '../wire/inbox.ts';
 import { createChangeBatches } from './batches.ts';

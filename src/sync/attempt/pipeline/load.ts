@@ -1,8 +1,7 @@
-import type { Chunk, CommitUnit, CursorBound, LoadPlan } from '../../../connectors/kit/index.ts';
+import type { Chunk, CommitUnit, LoadPlan } from '../../../connectors/kit/index.ts';
 import type { ColumnBatch } from '../../../columns/index.ts';
 import { createDecorator } from '../decorate/index.ts';
 import type { Decorated } from '../decorate/index.ts';
-import type { BoundaryTracker } from './boundary.ts';
 import { shapeOf } from './checkpoint.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { RunTools, StreamWork } from './context.ts';

@@ -1,7 +1,7 @@
 import type { Chunk } from '../../../connectors/kit/index.ts';
 import { describeTable } from '../pipeline/context.ts';
 import type { Sharing, StreamWork } from '../pipeline/context.ts';
-import type { Course, Load } from '../pipeline/load.ts';
+import type { Course, Load } from '../pipeline/course.ts';
 import { createLanes } from './lanes.ts';
 import type { Lanes } from './lanes.ts';
 import type { Claim, LoadView, SealedChunk, SharedSpec, ShareQuestion, SharingSettings } from './types.ts';
