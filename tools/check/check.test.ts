@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { checkCircles } from './circles.ts';
 import { checkDoors } from './doors.ts';
 import { checkImports } from './imports.ts';
 
@@ -36,6 +37,14 @@ describe('the check of the house', () => {
   it('names a connector that reaches into another connector', () => {
     write('connectors/postgres/load.ts', `const m = await import('../mysql/index.ts');`);
     assert.match(checkImports(root).join(), /connectors\/postgres may not import connectors\/mysql/);
+  });
+
+  it('names files that import each other, also by way of a third and for types alone', () => {
+    write('engine/a.ts', `import { b } from './b.ts';`);
+    write('engine/b.ts', `import type { C } from './c.ts';`);
+    assert.deepEqual(checkCircles(root), []);
+    write('engine/c.ts', `import type { A } from './a.ts';`);
+    assert.match(checkCircles(root).join(), /engine\/a.ts → engine\/b.ts → engine\/c.ts → engine\/a.ts/);
   });
 
   it('names a room that the table does not know', () => {

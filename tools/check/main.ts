@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkCircles } from './circles.ts';
 import { checkDoors } from './doors.ts';
 import { checkImports } from './imports.ts';
 
@@ -29,6 +30,7 @@ const findings = await Promise.all([
   command('format', bin('oxfmt'), ['--check', ...folders]),
   command('generated files', process.execPath, [join(root, 'tools/generate/main.ts'), '--check']),
   { name: 'import rules', lines: checkImports(root) },
+  { name: 'circles', lines: checkCircles(root) },
   { name: 'doors and names', lines: checkDoors(root) },
 ]);
 for (const { name, lines } of findings) {

@@ -1,5 +1,5 @@
 import type { TextRow } from './connect.ts';
-import { quoteText } from './select.ts';
+import { quoteText } from './quote.ts';
 import { readingOf, type Reading, type TypeFacts } from './types.ts';
 
 export type Query = (sql: string) => Promise<readonly TextRow[]>;

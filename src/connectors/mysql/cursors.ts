@@ -2,7 +2,8 @@ import { Failure } from '../../errors.ts';
 import type { Cursor, CursorValues, StreamSelection } from '../kit/index.ts';
 import { canonicalOfText } from './canonical.ts';
 import type { Query, Relation } from './catalog.ts';
-import { columnOf, filterCondition, quoteName, quoteRelation, where } from './select.ts';
+import { quoteName } from './quote.ts';
+import { columnOf, filterCondition, quoteRelation, where } from './select.ts';
 
 /** The largest values of the cursor; the fallback orders only the rows whose primary cursor is null. */
 export async function largestValues(

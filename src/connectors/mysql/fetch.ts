@@ -1,7 +1,8 @@
 import type { SampledRow } from '../kit/index.ts';
 import { canonicalOfText } from './canonical.ts';
 import type { Query, Relation } from './catalog.ts';
-import { columnOf, literal, quoteName, quoteRelation } from './select.ts';
+import { quoteName } from './quote.ts';
+import { columnOf, literal, quoteRelation } from './select.ts';
 import type { ChosenColumn } from './selection.ts';
 
 interface FetchWork {

@@ -1,7 +1,8 @@
 import { Failure } from '../../errors.ts';
 import type { Chunk, LoadPlan, StreamSelection } from '../kit/index.ts';
 import type { Query, Relation, RelationColumn } from './catalog.ts';
-import { columnOf, literal, quoteName, quoteRelation } from './select.ts';
+import { quoteName } from './quote.ts';
+import { columnOf, literal, quoteRelation } from './select.ts';
 
 type ChunkPlan = Omit<LoadPlan, 'changeMark'>;
 

@@ -1,18 +1,8 @@
 import { Failure } from '../../errors.ts';
 import { checkFilter, type CursorBound, type CursorValues, type Filter } from '../kit/index.ts';
 import type { Relation, RelationColumn } from './catalog.ts';
+import { quoteName, quoteText } from './quote.ts';
 import type { LiteralKind } from './types.ts';
-
-/** A name as an identifier. */
-export function quoteName(name: string): string {
-  if (name.includes('\0')) throw new Failure('object_missing', 'a name must not hold a NUL character');
-  return `\`${name.replaceAll('`', '``')}\``;
-}
-
-/** A text as a literal. Sessions run with NO_BACKSLASH_ESCAPES: a backslash is an ordinary character. */
-export function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
 
 export function quoteRelation(relation: Pick<Relation, 'namespace' | 'name'>): string {
   return `${quoteName(relation.namespace)}.${quoteName(relation.name)}`;

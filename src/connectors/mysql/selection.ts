@@ -3,7 +3,7 @@ import { Failure } from '../../errors.ts';
 import type { ConnectorContext, StreamSelection } from '../kit/index.ts';
 import { readRelations, type Query, type Relation } from './catalog.ts';
 import { isReadable } from './discover.ts';
-import { quoteName } from './select.ts';
+import { quoteName } from './quote.ts';
 import { readingAs, type Reading } from './types.ts';
 
 /** A selected column as it is asked for. */

@@ -14,7 +14,8 @@ import { discoverStreams } from './discover.ts';
 import { fetchRows } from './fetch.ts';
 import { chunkCondition, planChunks } from './load.ts';
 import { createReaders } from './readers.ts';
-import { afterCondition, columnOf, filterCondition, quoteName, quoteRelation, upToCondition, where } from './select.ts';
+import { quoteName } from './quote.ts';
+import { afterCondition, columnOf, filterCondition, quoteRelation, upToCondition, where } from './select.ts';
 import { chooseReadings, findRelation } from './selection.ts';
 import { selectRows } from './wire/execute.ts';
 

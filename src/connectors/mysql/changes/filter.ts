@@ -1,7 +1,8 @@
 import { canonicalText, isPresent, readValue, type Column } from '../../../columns/index.ts';
 import { checkFilter, type Filter, type FilterCondition } from '../../kit/index.ts';
 import type { Query, Relation, RelationColumn } from '../catalog.ts';
-import { columnOf, literal, quoteText } from '../select.ts';
+import { quoteText } from '../quote.ts';
+import { columnOf, literal } from '../select.ts';
 import type { RowDecoder } from './row-decoder.ts';
 
 /** One condition of a stream's filter, made ready for rows of the log. */
