@@ -45,7 +45,7 @@ export async function openCatalog(
 /** Without keys of its own, a connection to a bucket asks the catalog for some. */
 async function openRest(
   config: RestConfig,
-  { world }: DestinationContext,
+  { world, allowPath }: DestinationContext,
   { s3, warehouse }: { readonly s3: S3Settings; readonly warehouse: string },
 ): Promise<OpenCatalog> {
   const borrows = isS3Path(warehouse) && s3.accessKey === undefined;
@@ -53,6 +53,6 @@ async function openRest(
   const close = async (): Promise<void> => {};
   if (!borrows) return { catalog, close };
   const lentStorage = (name: TableName): Storage =>
-    createVendedStorage({ world, s3, load: () => catalog.loadSettings(name) });
+    createVendedStorage({ world, s3, allowLocal: allowPath, load: () => catalog.loadSettings(name) });
   return { catalog, lentStorage, close };
 }

@@ -18,6 +18,7 @@ import {
   openIcebergTable,
   scanLiveRows,
   isS3Path,
+  localPath,
   probeStorage,
 } from '../../lakehouse/index.ts';
 import type {
@@ -104,7 +105,7 @@ interface Lake {
 async function openLake(config: IcebergConfig, context: DestinationContext): Promise<Lake> {
   const warehouse = config.warehouse ?? context.warehouse;
   allowLocation(context, warehouse);
-  const storage = createStorage({ world: context.world, s3: config.s3 });
+  const storage = createStorage({ world: context.world, s3: config.s3, allowLocal: context.allowPath });
   const { lentStorage, ...open } = await openCatalog(config.catalog, context, { storage, s3: config.s3, warehouse });
   const lends = lentStorage !== undefined;
   return { config, context, warehouse, storage, lends, storageOf: lentStorage ?? (() => storage), ...open };
@@ -121,7 +122,7 @@ async function probe({ context, warehouse, storage, lends }: Lake): Promise<void
 
 /** The check of local folders; what lies in S3 is the keys' to allow. */
 function allowLocation({ allowPath }: DestinationContext, location: string): void {
-  if (!isS3Path(location)) allowPath(location);
+  if (!isS3Path(location)) allowPath(localPath(location));
 }
 
 /** A warehouse that holds the server's own folder may be used, but no table may lie in that. */

@@ -200,3 +200,38 @@ describe('the Iceberg destination', () => {
     assert.ok(JSON.stringify(connector.spec('jdbc')).includes('"title":"Password","format":"password"'));
   });
 });
+
+describe('files that the metadata of a table names', () => {
+  const policy = { compact: { targetFileBytes: 1 << 20, minInputFiles: 2 } };
+
+  it('are not read where they lie in a closed folder, by no call', async (t) => {
+    const site = await siteFor(t);
+    const config = { type: 'ICEBERG', writer: site.writer() };
+    await write(site, config, changes);
+    const closed = `${site.folder}/lake/shop/orders/data`;
+    const allowPath = (path: string): void => {
+      if (path.startsWith(`${closed}/`)) throw new Failure('configuration_invalid', `${path} is closed`);
+    };
+    const session = await connector.open(config, { ...site.context, allowPath });
+    const { signal } = site.context;
+    assert.equal((await session.maintain!(name, { policy, signal }))!.compactedFiles, 0);
+    const sink = async (): Promise<void> => {};
+    await assert.rejects(session.scanTable!(name, { columns: ['note'], sink, signal }), /data\/.* is closed/);
+    await session.close();
+    const open = await connector.open(config, site.context);
+    assert.equal((await open.maintain!(name, { policy, signal }))!.compactedFiles, 2);
+    await open.close();
+  });
+
+  it('are checked by their path, also where the location is spelled as a URL', async (t) => {
+    const site = await siteFor(t);
+    const paths: string[] = [];
+    const context = { ...site.context, allowPath: (path: string) => void paths.push(path) };
+    await write({ ...site, context }, { type: 'ICEBERG', writer: site.writer() }, changes.slice(0, 1));
+    assert.ok(paths.length > 0);
+    assert.deepEqual(
+      paths.filter((path) => !path.startsWith('/')),
+      [],
+    );
+  });
+});

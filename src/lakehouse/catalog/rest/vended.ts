@@ -8,6 +8,8 @@ export interface VendedOptions {
   readonly world: World;
   /** What the connection itself says of the store; the catalog's word comes before it. */
   readonly s3: S3Settings;
+  /** Throws for a local path that may not be used. */
+  readonly allowLocal: (path: string) => void;
   /** What the catalog gives for the table's files; undefined while there is no table. */
   readonly load: () => Promise<Readonly<Record<string, string>> | undefined>;
 }
@@ -28,7 +30,7 @@ export function createVendedStorage(options: VendedOptions): Storage {
   async function renew(): Promise<Storage | undefined> {
     const settings = await options.load();
     if (!settings) return undefined;
-    const storage = createStorage({ world: options.world, s3: readSettings(options.s3, settings) });
+    const storage = createStorage({ ...options, s3: readSettings(options.s3, settings) });
     const now = options.world.now().getTime();
     const end = Number(settings['s3.session-token-expires-at-ms'] ?? Number.NaN);
     const until = Number.isFinite(end) ? Math.max(end - EARLY_MS, now + 1000) : now + LIFE_MS;
