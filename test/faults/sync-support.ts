@@ -1,6 +1,7 @@
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { icebergRead } from 'icebird';
@@ -35,6 +36,8 @@ export interface AttemptOptions {
   readonly signal?: AbortSignal;
   /** Called while the attempt runs, for each log line. */
   readonly onLog?: (line: LogLine) => void;
+  /** Called at each stopping point of an attempt that runs here, before it goes on. */
+  readonly onPoint?: (name: string) => void;
   /** How wrong the clock of the attempt goes. */
   readonly clockShiftMs?: number;
   /** Called before each question of the attempt to its engine is answered; may throw instead of it. */
@@ -67,6 +70,8 @@ export interface LakeJob {
   stagedFiles(): Promise<string[]>;
   /** Where the stream's table lies. */
   folderOf(table?: string): string;
+  /** Commits to the Iceberg table as another writer does: the same content, with a property of its own. */
+  writeAsOther(table?: string): Promise<void>;
   /** The Iceberg metadata that the catalog names, as its file has it. */
   metadata(table?: string): Promise<IcebergMetadata>;
   readonly state: string;
@@ -79,6 +84,7 @@ export interface LakeJob {
 export interface IcebergMetadata {
   readonly path: string;
   readonly location: string;
+  readonly properties?: Readonly<Record<string, string>>;
   readonly 'last-updated-ms': number;
   readonly 'current-snapshot-id'?: number | null;
   readonly snapshots?: readonly { readonly 'timestamp-ms': number; readonly 'manifest-list': string }[];
@@ -171,7 +177,10 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
         lines.push(line);
         ask.onLog?.(line);
       },
-      point: (name) => points.push(name),
+      point: (name) => {
+        points.push(name);
+        ask.onPoint?.(name);
+      },
       async answer(question) {
         await ask.onQuestion?.(question);
         if (question.ask === 'guard') return null;
@@ -215,6 +224,7 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
     },
     folderOf: (table = 'orders') => tableFolder(table),
     metadata: (table = 'orders') => readMetadata(tables, nameOf(table)),
+    writeAsOther: (table = 'orders') => commitAsOther(tables, nameOf(table)),
     get state() {
       return state;
     },
@@ -389,4 +399,17 @@ export async function readIceberg(tables: CatalogPort, name: TableName): Promise
 async function readMetadata(tables: CatalogPort, name: TableName): Promise<IcebergMetadata> {
   const path = (await tables.load(name))!.metadataLocation.replace(/^file:\/\//, '');
   return { ...(JSON.parse(await readFile(path, 'utf8')) as IcebergMetadata), path };
+}
+
+async function commitAsOther(tables: CatalogPort, name: TableName): Promise<void> {
+  const expected = (await tables.load(name))!.metadataLocation;
+  const { path, ...metadata } = await readMetadata(tables, name);
+  const next = join(dirname(path), `${randomUUID()}.metadata.json`);
+  const properties = { ...metadata.properties, 'other.writer': next };
+  const log = [
+    ...(metadata['metadata-log'] ?? []),
+    { 'timestamp-ms': metadata['last-updated-ms'], 'metadata-file': expected },
+  ];
+  await writeFile(next, JSON.stringify({ ...metadata, properties, 'metadata-log': log }));
+  if (!(await tables.swap(name, { expected, next }))) throw new Error('somebody else was first');
 }

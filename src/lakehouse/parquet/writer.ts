@@ -23,7 +23,7 @@ const FLUSH_BYTES = 1 << 20;
 
 /**
  * Starts a Parquet file on `output`. One writer takes one `write` at a time; batches without rows are skipped, and a file
- * without any row is a valid file. After a failure the file can only be aborted.
+ * without any row is a valid file. After a failure the file can only be aborted; a start that fails does it.
  */
 export async function createParquetWriter(options: ParquetWriterOptions): Promise<ParquetWriter> {
   const { output, codec } = options;
@@ -36,7 +36,12 @@ export async function createParquetWriter(options: ParquetWriterOptions): Promis
   const groups: RowGroupRecord[] = [];
   let bytes = parquetMagic.length;
   let rows = 0;
-  await output.write([parquetMagic]);
+  try {
+    await output.write([parquetMagic]);
+  } catch (error) {
+    await output.abort();
+    throw error;
+  }
 
   return {
     async write(batch) {

@@ -6,6 +6,7 @@ const sentences: Readonly<Record<string, string>> = {
   EACCES: 'may not be used by the user that Penstock runs as',
   EPERM: 'may not be used by the user that Penstock runs as',
   EROFS: 'is read-only',
+  EFBIG: 'takes no larger files: the file system or a limit of the process forbids it',
   ENOTDIR: 'is not a folder',
   EISDIR: 'holds a folder where a file is expected',
   EMFILE: 'cannot be used now: too many files are open',

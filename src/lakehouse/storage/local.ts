@@ -227,12 +227,21 @@ async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promis
 
 /** Makes a folder and those above it, and makes every new name durable. */
 async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await mkdir(folder, { recursive: true }).catch((error) => explainMissing(folder, error));
   if (first === undefined) return;
   for (let made = folder; ; made = dirname(made)) {
     await syncFolder(dirname(made));
     if (made === first || made === dirname(made)) return;
   }
+}
+
+/** The runtime says of a file system that is read-only that a folder is missing; the step that fails says the reason. */
+async function explainMissing(folder: string, error: NodeJS.ErrnoException): Promise<undefined> {
+  if (error.code !== 'ENOENT') throw error;
+  let step = folder;
+  while (step !== dirname(step) && (await ifThere(stat(dirname(step)))) === undefined) step = dirname(step);
+  await mkdir(step);
+  throw error;
 }
 
 async function syncFolder(folder: string): Promise<void> {
