@@ -19,10 +19,16 @@ export async function removeOrphans(
 ): Promise<Removal> {
   const { options, committer } = session;
   const removal = createRemoval(session, 'upkeep.orphan-removed');
-  const now = options.world.now().getTime();
-  const found = await findOld(session, now - olderThanMs);
+  // Written anew and then listed: by it the storage's own clock tells the age of its files, should ours be wrong.
+  await session.announce();
+  const found = await listFiles(session, options.world.now().getTime() - olderThanMs);
+  const mine = found.markers.find((marker) => fileName(marker.path) === fileName(session.names.markerPath));
+  const now = Math.min(options.world.now().getTime(), mine?.modified.getTime() ?? 0);
   const running = await runningSessions(session, found, now - Math.max(olderThanMs, LONGEST_SILENCE_MS));
-  const candidates = found.old.filter((path) => !running.some((prefix) => fileName(path).startsWith(prefix)));
+  const candidates = found.old
+    .filter(({ time }) => time < now - olderThanMs)
+    .map(({ path }) => path)
+    .filter((path) => !running.some((prefix) => fileName(path).startsWith(prefix)));
   if (candidates.length === 0) return removal;
   const present = (await options.catalog.load(options.name)) ?? committer.current;
   if (present.metadata['table-uuid'] !== committer.current.metadata['table-uuid']) return removal;
@@ -40,13 +46,14 @@ const OF_SESSION = /^penstock-[0-9a-f]{12}-[0-9a-f]{12}-/;
 const KEPT = /^(penstock\.dropped|version-hint\.text)$/;
 
 interface Found {
-  readonly old: string[];
+  /** Files that are old by our clock. */
+  readonly old: { readonly path: string; readonly time: number }[];
   readonly markers: StoredFile[];
   /** When a session, by the beginning of its files' names, wrote last. */
   readonly lastWrites: Map<string, number>;
 }
 
-async function findOld({ options, committer }: UpkeepSession, before: number): Promise<Found> {
+async function listFiles({ options, committer }: UpkeepSession, before: number): Promise<Found> {
   const { location } = committer.current.metadata;
   const found: Found = { old: [], markers: [], lastWrites: new Map() };
   for (const folder of [`${location}/data`, `${location}/metadata`]) {
@@ -56,7 +63,7 @@ async function findOld({ options, committer }: UpkeepSession, before: number): P
       const [prefix] = OF_SESSION.exec(name) ?? [];
       if (prefix) found.lastWrites.set(prefix, Math.max(time, found.lastWrites.get(prefix) ?? 0));
       if (MARKER.test(name)) found.markers.push(file);
-      else if (time < before && !KEPT.test(name)) found.old.push(file.path);
+      else if (time < before && !KEPT.test(name)) found.old.push({ path: file.path, time });
     }
   }
   return found;
