@@ -3,7 +3,7 @@ import { Failure } from '../../errors.ts';
 import { selectedIds } from '../catalog/difference.ts';
 import type { Catalog } from '../types.ts';
 import { isStorable } from './json.ts';
-import { busyWith } from './last-run.ts';
+import { busyWith, restsFromFailure } from './last-run.ts';
 import { catalogOf, jobKey, startRun } from './run-plans.ts';
 import { forgetStreams, loadState, saveState } from './state.ts';
 import { findJobRow, listJobsAt, lockJob, lockJobById, type JobRow } from './tables/jobs.ts';
@@ -15,7 +15,7 @@ export interface JobRuns {
   sync(scope: Scope, id: number): Promise<'started' | 'skipped'>;
   /**
    * The schedule is due, in the transaction that moves it on: as `sync`, but an inactive, deleted or busy job is left
-   * alone, and one instant starts at most one run.
+   * alone, one that stays on rests for a while after a failure, and one instant starts at most one run.
    */
   syncBySchedule(tx: Transaction, id: number, dueAt: Date): Promise<'started' | 'skipped'>;
   /** Asks a running sync to end; nothing happens when none runs, and a clear is never ended. */
@@ -98,7 +98,7 @@ async function syncBySchedule(
   { id, dueAt }: { readonly id: number; readonly dueAt: Date },
 ): Promise<'started' | 'skipped'> {
   const row = await lockJobById(tx, id);
-  if (!row?.active || busyWith(row)) return 'skipped';
+  if (!row?.active || busyWith(row) || restsFromFailure(row, dueAt)) return 'skipped';
   const catalog = draftOf(row);
   const idempotencyKey = `${jobKey(id)}@${dueAt.toISOString()}`;
   const work = { row, kind: 'sync', trigger: 'schedule', by: row.updated_by, catalog, idempotencyKey } as const;

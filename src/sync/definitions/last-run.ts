@@ -1,4 +1,5 @@
 import type { State } from '../../engine/index.ts';
+import { isContinuous } from './run-plans.ts';
 import type { LastRun, RunKind } from './types.ts';
 
 interface LastRunColumns {
@@ -19,4 +20,15 @@ export function lastRunOf(row: LastRunColumns): LastRun | null {
 export function busyWith(row: LastRunColumns): LastRun | null {
   const last = lastRunOf(row);
   return last && (last.state === 'queued' || last.state === 'running' || last.state === 'planned') ? last : null;
+}
+
+const REST_MS = 5 * 60_000;
+
+/**
+ * True while a job that stays on is not begun again by itself, because its run began a moment ago and has failed: what fails
+ * at once would fail for ever, with a run and an alert each time.
+ */
+export function restsFromFailure(row: LastRunColumns & { readonly frequency: string }, now: Date): boolean {
+  const last = lastRunOf(row);
+  return isContinuous(row) && last?.state === 'failed' && now.getTime() - last.time.getTime() < REST_MS;
 }

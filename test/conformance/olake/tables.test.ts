@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { readConfig } from '../../../src/config.ts';
 import { installQueue } from '../../../src/engine/index.ts';
 import { createPlatform, type Platform } from '../../../src/platform.ts';
@@ -164,4 +165,30 @@ test('bad settings of upkeep and pace are refused by their field, and change not
     assert.match(reply.text, new RegExp(field));
   }
   assert.equal(dataOf<Record<string, unknown>>(await call('GET', `/jobs/${job}`))['advanced_settings'], undefined);
+});
+
+test('a job that stays on and fails at once is begun again after a while, not again and again', async () => {
+  const now = dataOf<Record<string, unknown>>(await call('GET', `/jobs/${job}`));
+  const from = { name: 'nowhere', type: 'postgres', version: 'v1', config: { ...source.config, port: 1 } };
+  const advanced = { retry_count: 0 };
+  const body = { ...now, name: 'failing', source: from, activate: true, advanced_settings: advanced };
+  const { id } = dataOf<{ id: number }>(await call('POST', '/jobs', body));
+  const runs = async () => dataOf<{ status: string }[]>(await call('GET', `/jobs/${id}/tasks`));
+  const { db } = database.store;
+  const key = `sync.job/${id}`;
+  const fired = async (): Promise<Date | null> =>
+    (await sql<{ at: Date | null }>`select last_fire_at as at from schedule where key = ${key}`.execute(db)).rows[0]!
+      .at;
+  const fire = async (): Promise<void> => {
+    const earlier = await fired();
+    await sql`update schedule set next_fire_at = clock_timestamp() where key = ${key}`.execute(db);
+    await until('the schedule', async () => (String(await fired()) === String(earlier) ? undefined : true));
+  };
+  await fire();
+  await until('the failure', async () => ((await runs())[0]?.status === 'Failed' ? true : undefined));
+  await fire();
+  assert.equal((await runs()).length, 1);
+  await sql`update job set last_run_time = last_run_time - interval '5 minutes' where id = ${id}`.execute(db);
+  await fire();
+  assert.equal((await runs()).length, 2);
 });
