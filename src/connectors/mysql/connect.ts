@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createConnection, type Connection as Driver, type SslOptions } from 'mysql2';
 import type { Failure } from '../../errors.ts';
+import { createTakenSocket } from '../kit/index.ts';
 import type { MysqlConfig, SslConfig } from './config.ts';
 import { cancelledFailure, translateError } from './failures.ts';
 
@@ -104,18 +105,28 @@ export async function connect(config: MysqlConfig, signal: AbortSignal): Promise
 
 function createDriver(config: MysqlConfig): Driver {
   return createConnection({
-    ...(config.host.startsWith('/') ? { socketPath: config.host } : { host: config.host, port: config.port }),
+    // Beside the socket, since TLS asks for the name of the host.
+    ...(isPath(config.host) ? { socketPath: config.host } : { host: config.host, port: config.port }),
+    stream: () => openSocket(config),
     database: config.database,
     user: config.username,
     password: config.password,
     ssl: tlsOptions(config.ssl),
     connectTimeout: CONNECT_LIMIT,
-    enableKeepAlive: true,
     charset: CHARSET,
     flags: FLAGS,
     connectAttributes: { program_name: 'penstock' },
     multipleStatements: false,
   });
+}
+
+const isPath = (host: string): boolean => host.startsWith('/');
+
+function openSocket({ host, port }: MysqlConfig): Socket {
+  const socket = createTakenSocket();
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  return isPath(host) ? socket.connect(host) : socket.connect(port, host);
 }
 
 function tlsOptions(ssl: SslConfig): SslOptions | undefined {

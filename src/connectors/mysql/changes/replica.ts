@@ -1,4 +1,5 @@
 import { Failure } from '../../../errors.ts';
+import { takeBytes } from '../../kit/index.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, lostFailure, type Place } from '../failures.ts';
 import type { LogPlace } from '../snapshot.ts';
@@ -42,8 +43,6 @@ export interface DumpWork {
   readonly signal: AbortSignal;
 }
 
-/** Bytes that may wait in our memory before the socket is paused. */
-const MOST_WAITING = 4 * 1024 * 1024;
 const HEARTBEAT_SECONDS = 5;
 /** Without a heartbeat for so long, nobody is there any more. */
 const LONGEST_SILENCE = 60_000;
@@ -98,16 +97,20 @@ interface ByteStream {
 function openStream(connection: Connection, { place, signal }: { place: Place; signal: AbortSignal }): ByteStream {
   const socket = connection.socket();
   const inbox = createInbox();
-  const arrived: Buffer[] = [];
-  let waiting = 0;
+  /** What came while nobody waited. */
+  const early: Buffer[] = [];
+  let hasArrived = false;
   let silence = 0;
   let wake: (() => void) | undefined;
-  socket.removeAllListeners('data');
-  socket.on('data', (chunk: Buffer) => {
-    arrived.push(chunk);
-    waiting += chunk.length;
-    if (waiting > MOST_WAITING) socket.pause();
-    wake?.();
+  const intake = takeBytes(socket, (bytes) => {
+    hasArrived = true;
+    if (wake) {
+      putBytes(inbox, bytes);
+      wake();
+    } else {
+      early.push(Buffer.from(bytes));
+      intake.pause();
+    }
   });
   const stir = (): void => wake?.();
   socket.once('close', stir);
@@ -116,7 +119,7 @@ function openStream(connection: Connection, { place, signal }: { place: Place; s
     inbox,
     write: (packet) => void socket.write(packet),
     async wait(limit) {
-      if (arrived.length === 0 && !signal.aborted && !socket.destroyed) {
+      if (!hasArrived && !signal.aborted && !socket.destroyed) {
         let timer: NodeJS.Timeout | undefined;
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -126,13 +129,14 @@ function openStream(connection: Connection, { place, signal }: { place: Place; s
         clearTimeout(timer);
       }
       if (signal.aborted) throw cancelledFailure();
-      silence = arrived.length === 0 ? silence + limit : 0;
-      if (arrived.length === 0 && socket.destroyed) throw connection.broken() ?? lostFailure(place);
+      silence = hasArrived ? 0 : silence + limit;
+      if (!hasArrived && socket.destroyed) throw connection.broken() ?? lostFailure(place);
       if (silence > LONGEST_SILENCE)
         throw new Failure('connection_lost', 'the server has not sent anything for a minute');
-      for (const chunk of arrived.splice(0)) putBytes(inbox, chunk);
-      waiting = 0;
-      socket.resume();
+      hasArrived = false;
+      if (early.length === 0) return;
+      for (const bytes of early.splice(0)) putBytes(inbox, bytes);
+      intake.resume();
     },
     close() {
       signal.removeEventListener('abort', stir);

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { startTestMariadb, type TestMariadb } from '../../../../test/support/mariadb.ts';
 import { collect } from '../../../../test/support/source.ts';
 import type { ColumnType } from '../../../columns/index.ts';
+import { takeBytes } from '../../kit/index.ts';
 import { parseConfig } from '../config.ts';
 import { connect, type Connection } from '../connect.ts';
 import { selectRows, type AskedColumn } from './execute.ts';
@@ -40,30 +41,39 @@ const WORK = {
   key: [0],
 };
 
+/** A connection whose packets go to `write` instead of a server; the answers are emitted as `data` of its socket. */
+function pretend(write: (packet: Buffer) => boolean): { connection: Connection; socket: Socket } {
+  const quiet = { destroyed: false, pause: () => undefined, resume: () => undefined, write };
+  const socket = Object.assign(new EventEmitter(), quiet) as unknown as Socket;
+  const connection = { socket: () => socket, broken: () => undefined, exchange: { isOpen: false } } as Connection;
+  return { connection, socket };
+}
+
 /** What the server answers to each packet that is written. */
 async function record(): Promise<{ answers: Buffer[]; rows: readonly (readonly (string | null)[])[] }> {
   const config = parseConfig(source.config);
-  const connection = await connect(config, signal);
-  const socket = connection.socket();
+  const server = await connect(config, signal);
   const answers: Buffer[] = [];
-  const write = socket.write.bind(socket);
-  socket.write = ((packet: Buffer) => {
+  const { connection, socket } = pretend((packet) => {
     answers.push(Buffer.alloc(0));
-    return write(packet);
-  }) as typeof socket.write;
+    return server.socket().write(packet);
+  });
+  const intake = takeBytes(server.socket(), (bytes) => {
+    const chunk = Buffer.from(bytes);
+    answers.push(Buffer.concat([answers.pop() ?? chunk, chunk]));
+    socket.emit('data', chunk);
+  });
   const options = collect();
-  const reading = selectRows(connection, { ...WORK, options, place: config });
-  socket.prependListener('data', (chunk: Buffer) => answers.push(Buffer.concat([answers.pop() ?? chunk, chunk])));
-  await reading;
-  await connection.close();
+  await selectRows(connection, { ...WORK, options, place: config });
+  intake.end();
+  await server.close();
   return { answers: answers.slice(0, 2), rows: options.rows };
 }
 
 /** A connection whose socket answers with recorded bytes, cut in two at a place. */
 function replay(answers: readonly Buffer[], cut: number, closes = false): Connection {
-  const socket = Object.assign(new EventEmitter(), { destroyed: false, pause: () => socket, resume: () => socket });
   let exchange = 0;
-  const write = (): boolean => {
+  const { connection, socket } = pretend(() => {
     const answer = answers[exchange++];
     if (!answer) return true;
     const at = Math.min(cut, answer.length);
@@ -74,12 +84,8 @@ function replay(answers: readonly Buffer[], cut: number, closes = false): Connec
       if (closes && exchange === answers.length) setImmediate(() => socket.emit('close'));
     });
     return true;
-  };
-  return {
-    socket: () => Object.assign(socket, { write }) as unknown as Socket,
-    broken: () => undefined,
-    exchange: { isOpen: false },
-  } as Connection;
+  });
+  return connection;
 }
 
 describe('rows of the binary protocol', () => {

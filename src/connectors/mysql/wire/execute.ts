@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Column } from '../../../columns/index.ts';
-import type { ReadOptions } from '../../kit/index.ts';
+import { takeBytes, type Intake, type ReadOptions } from '../../kit/index.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, lostFailure, translateNumber, type Place } from '../failures.ts';
 import type { WireKind } from '../types.ts';
@@ -38,7 +38,7 @@ export interface SelectWork {
 
 /**
  * Runs a select by the binary protocol on the connection and hands its rows to the sink, batch by batch, in order. One
- * batch may be with the sink while the next is decoded; when both are full the socket is paused, so memory stays at two
+ * batch may be with the sink while the next is decoded; when both are full no bytes are read, so memory stays at two
  * batches. Before: the connection is idle. After success, or an error of the server, it is idle again;
  * otherwise its `exchange` stays open, and it must be abandoned.
  */
@@ -46,16 +46,9 @@ export async function selectRows(connection: Connection, work: SelectWork): Prom
   if (work.options.signal.aborted) throw cancelledFailure();
   const socket = connection.socket();
   if (socket.destroyed) throw connection.broken() ?? lostFailure(work.place);
-  const driver = socket.listeners('data') as ((chunk: Buffer) => void)[];
-  socket.removeAllListeners('data');
   connection.exchange.isOpen = true;
-  try {
-    await streamRows(socket, work, connection);
-    connection.exchange.isOpen = false;
-  } finally {
-    for (const listener of driver) socket.on('data', listener);
-    if (!socket.destroyed) socket.resume();
-  }
+  await streamRows(socket, work, connection);
+  connection.exchange.isOpen = false;
 }
 
 function streamRows(socket: Socket, work: SelectWork, connection: Connection): Promise<void> {
@@ -64,20 +57,19 @@ function streamRows(socket: Socket, work: SelectWork, connection: Connection): P
     const settle = (failure?: unknown): void => {
       if (reading.settled) return;
       reading.settled = true;
-      socket.off('data', onData);
+      intake.end();
       socket.off('close', onClose);
       signal.removeEventListener('abort', onAbort);
       if (failure === undefined) resolve();
       else reject(toFailure(failure));
     };
-    const reading = startReading(connection, work, settle);
-    const onData = (chunk: Buffer): void => {
-      putBytes(reading.inbox, chunk);
+    const intake = takeBytes(socket, (bytes) => {
+      putBytes(reading.inbox, bytes);
       if (!reading.waiting) advance(reading);
-    };
+    });
+    const reading = startReading(connection, work, { intake, settle });
     const onClose = (): void => settle(connection.broken() ?? lostFailure(work.place));
     const onAbort = (): void => settle(cancelledFailure());
-    socket.on('data', onData);
     socket.once('close', onClose);
     signal.addEventListener('abort', onAbort, { once: true });
     socket.write(commandPacket(COMMAND.prepare, Buffer.from(work.sql)));
@@ -90,6 +82,7 @@ type Stage = 'prepared' | 'prepared columns' | 'answer' | 'columns' | 'rows';
 /** The state of one select: bytes come in, batches go out, `settle` ends it. */
 interface Reading {
   readonly socket: Socket;
+  readonly intake: Intake;
   readonly exchange: Connection['exchange'];
   readonly work: SelectWork;
   readonly inbox: Inbox;
@@ -101,7 +94,7 @@ interface Reading {
   readonly definitions: ColumnDefinition[];
   batches: Batches | undefined;
   settled: boolean;
-  /** Both batches are full; the socket is paused. */
+  /** Both batches are full; the intake is paused. */
   waiting: boolean;
   /** Length of a row of several packets that is put together in the inbox, while it waits for a batch. */
   held: number | undefined;
@@ -109,13 +102,13 @@ interface Reading {
   rowsBefore: number;
 }
 
-function startReading(connection: Connection, work: SelectWork, settle: (failure?: unknown) => void): Reading {
+function startReading(connection: Connection, work: SelectWork, flow: Pick<Reading, 'intake' | 'settle'>): Reading {
   return {
+    ...flow,
     socket: connection.socket(),
     exchange: connection.exchange,
     work,
     inbox: createInbox(),
-    settle,
     stage: 'prepared',
     statement: 0,
     expected: 0,
@@ -132,7 +125,7 @@ function resume(reading: Reading): void {
   if (!reading.waiting || reading.settled) return;
   reading.waiting = false;
   advance(reading);
-  if (!reading.waiting && !reading.settled) reading.socket.resume();
+  if (!reading.waiting && !reading.settled) reading.intake.resume();
 }
 
 /** Goes on until the bytes run out or both batches are full. */
@@ -254,7 +247,7 @@ function handOver(reading: Reading): boolean {
     return true;
   }
   reading.waiting = true;
-  reading.socket.pause();
+  reading.intake.pause();
   return false;
 }
 

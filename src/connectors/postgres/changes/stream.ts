@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Failure } from '../../../errors.ts';
+import { takeBytes } from '../../kit/index.ts';
 import type { PostgresConfig } from '../config.ts';
 import { connect, type Connection } from '../connect.ts';
 import { cancelledFailure, translateError } from '../failures.ts';
@@ -31,7 +32,7 @@ export interface StreamWork {
   readonly senderTimeout: number;
 }
 
-/** Bytes that may wait to be read before the socket is paused. */
+/** Bytes that may wait to be read before no more are taken. */
 const WAITING_BYTES = 2 * 1024 * 1024;
 const STATUS_INTERVAL = 10_000;
 const CLOSE_LIMIT = 5_000;
@@ -41,7 +42,6 @@ export async function openStream(work: StreamWork): Promise<LogStream> {
   const connection = await connect(work.config, work.signal, { replication: true });
   const socket = connection.socket();
   if (socket.destroyed) throw connection.broken() ?? lost(work);
-  socket.removeAllListeners('data');
   const flow = startFlow(socket, connection, work);
   const progress = { received: 0n, confirmed: work.confirmed };
   const send = (ask = false): void => {
@@ -65,9 +65,6 @@ export async function openStream(work: StreamWork): Promise<LogStream> {
       flow.stop();
       if (socket.destroyed) return;
       const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-      // What still comes is dropped; the server reads our goodbye once it can write.
-      socket.on('data', () => undefined);
-      socket.resume();
       send();
       socket.end(terminateMessage);
       const late = setTimeout(() => connection.abandon(), CLOSE_LIMIT);
@@ -92,18 +89,22 @@ function startFlow(socket: Socket, connection: Connection, work: StreamWork): Fl
   let failure: Failure | undefined;
   let isStreaming = false;
   let arrived = false;
+  let isFull = false;
+  let isStopped = false;
   let wake: (() => void) | undefined;
   const ring = (): void => {
     wake?.();
     wake = undefined;
   };
-  const onData = (chunk: Buffer): void => {
-    inbox.put(chunk);
+  const intake = takeBytes(socket, (bytes) => {
+    if (isStopped) return;
+    inbox.put(bytes);
     arrived = true;
     if (!isStreaming) isStreaming = begins(inbox);
-    if (inbox.end - inbox.start > WAITING_BYTES) socket.pause();
+    isFull = inbox.end - inbox.start > WAITING_BYTES;
+    if (isFull) intake.pause();
     ring();
-  };
+  });
   // What the server said before it hung up explains more than the hanging up.
   const onClose = (): void => {
     failure ??= serverFailure(inbox, work) ?? connection.broken() ?? lost(work);
@@ -113,7 +114,6 @@ function startFlow(socket: Socket, connection: Connection, work: StreamWork): Fl
     failure = cancelledFailure();
     ring();
   };
-  socket.on('data', onData);
   socket.once('close', onClose);
   work.signal.addEventListener('abort', onAbort, { once: true });
   return {
@@ -121,7 +121,8 @@ function startFlow(socket: Socket, connection: Connection, work: StreamWork): Fl
     isStreaming: () => isStreaming,
     async more(milliseconds) {
       if (!arrived && !failure) {
-        if (socket.isPaused()) socket.resume();
+        if (isFull) intake.resume();
+        isFull = false;
         const timer = setTimeout(ring, milliseconds);
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -133,8 +134,10 @@ function startFlow(socket: Socket, connection: Connection, work: StreamWork): Fl
       if (failure && !arrived) throw failure;
       arrived = false;
     },
+    // What still comes is dropped; the server reads our goodbye once it can write.
     stop() {
-      socket.off('data', onData);
+      isStopped = true;
+      intake.resume();
       socket.off('close', onClose);
       work.signal.removeEventListener('abort', onAbort);
     },
