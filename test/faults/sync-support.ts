@@ -130,10 +130,10 @@ export async function discoverStreams(
 export async function createJob(source: Pick<OpenConnection, 'config'>, options: JobOptions): Promise<LakeJob> {
   const folder = await mkdtemp(join(tmpdir(), 'penstock-sync-'));
   const connection = options.connection ?? { type: 'postgres', config: source.config };
-  const found = (await discoverStreams(source, connection)).filter(
+  const discovered = (await discoverStreams(source, connection)).filter(
     ({ name }) => options.streams === undefined || options.streams.includes(name),
   );
-  const catalog = choose(buildCatalog(found, { prefix: 'job', database: 'shop' }), options);
+  const catalog = choose(buildCatalog(discovered, { prefix: 'job', database: 'shop' }), options);
   const tables = createMemoryCatalog();
   const lake = options.lake ?? join(folder, 'lake');
   const config =
@@ -143,9 +143,9 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
   let state = options.state ?? '{}';
   let runs = 0;
   const nameOf = (stream: string): TableName => {
-    const found = catalog.streams.map(tableOf).find(({ table }) => table === stream);
-    if (!found) throw new Error(`the job has no table ${stream}`);
-    return found;
+    const discovered = catalog.streams.map(tableOf).find(({ table }) => table === stream);
+    if (!discovered) throw new Error(`the job has no table ${stream}`);
+    return discovered;
   };
   const tableFolder = (stream: string): string => {
     const { database, table } = nameOf(stream);
