@@ -10,6 +10,7 @@ import { createChangeLog } from './changes/index.ts';
 import type { MysqlConfig } from './config.ts';
 import type { Connection } from './connect.ts';
 import { largestValues } from './cursors.ts';
+import { digestRows } from './digest.ts';
 import { discoverStreams } from './discover.ts';
 import { fetchRows } from './fetch.ts';
 import { chunkCondition, planChunks } from './load.ts';
@@ -60,6 +61,10 @@ export function createSession(config: MysqlConfig, context: ConnectorContext): S
         const columns = chooseReadings(relation, stream, () => undefined);
         return fetchRows(query, relation, { columns, primaryKey: stream.primaryKey, keys });
       }),
+    digest: (stream, { buckets, signal }) =>
+      readers.use(signal, async ({ query }) =>
+        digestRows(query, await findRelation(query, stream), { stream, buckets }),
+      ),
     async close() {
       await Promise.all([changeLog?.close(), readers.close()]);
     },

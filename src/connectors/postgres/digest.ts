@@ -23,7 +23,7 @@ export async function digestRows(
   const byName = new Map(chosen.map((column) => [column.name, column]));
   const keyColumns = stream.primaryKey.flatMap((name) => byName.get(name) ?? []);
   const whole = firstDigits(joined(chosen), 15);
-  const bucket = keyColumns.length === 0 ? '0' : `${firstDigits(joined(keyColumns), 2)} % ${Math.trunc(buckets)}`;
+  const bucket = `${firstDigits(joined(keyColumns), 2)} % ${Math.trunc(buckets)}`;
   const found = await query(
     `select b, count(*), sum(n)::pg_catalog.text from (select ${bucket} as b, ${whole} as n
      from ${quoteRelation(relation)}${where([filterCondition(relation, stream.filter)])}) as rows group by b`,
@@ -34,6 +34,7 @@ export async function digestRows(
 }
 
 function joined(columns: readonly ChosenColumn[]): string {
+  if (columns.length === 0) return "''";
   return columns.map((column) => `coalesce(${textOf(column)}, ${NULL})`).join(` || ${SEPARATOR} || `);
 }
 
