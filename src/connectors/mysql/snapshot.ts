@@ -6,6 +6,8 @@ import type { Connection } from './connect.ts';
 export interface LogPlace {
   readonly file: string;
   readonly offset: number;
+  /** MySQL: the set of all transactions up to here, where it was told together with the place. */
+  readonly executed?: string;
 }
 
 export interface SnapshotFacts {
@@ -97,11 +99,11 @@ async function lockWriters(control: Connection): Promise<Failure | undefined> {
 export async function readEnd({ query, server }: Connection): Promise<LogPlace> {
   const renamed = server.flavor === 'mysql' && server.version >= 80_004;
   const rows = await query(renamed ? 'show binary log status' : 'show master status');
-  const [file, offset] = rows[0] ?? [];
+  const [file, offset, , , executed] = rows[0] ?? [];
   if (file == null || offset == null) {
     throw new Failure('object_missing', 'the server writes no binary log; start it with log_bin');
   }
-  return { file, offset: Number(offset) };
+  return { file, offset: Number(offset), ...(executed != null && { executed }) };
 }
 
 /** Files are numbered; a number may outgrow its zeros. */

@@ -1,5 +1,5 @@
 import { Failure } from '../../../errors.ts';
-import type { ChangeLog, ConnectorContext, LogMark, StreamSelection } from '../../kit/index.ts';
+import type { ChangeLog, ConnectorContext, LogMark, LogPosition, StreamSelection } from '../../kit/index.ts';
 import { readRelations, type Relation } from '../catalog.ts';
 import type { MysqlConfig } from '../config.ts';
 import { connect, type Connection } from '../connect.ts';
@@ -9,10 +9,21 @@ import { readEnd } from '../snapshot.ts';
 import type { Told } from './altered.ts';
 import { whyUnreadable } from './columns.ts';
 import { PLACE_COLUMNS } from './marks.ts';
-import { comparePositions, parsePosition, positionFromState, positionToState, printPosition } from './position.ts';
+import {
+  comparePositions,
+  isOf,
+  isReadable,
+  parsePosition,
+  positionFromState,
+  positionToState,
+  printPosition,
+  type LogFacts,
+} from './position.ts';
 import { readChanges } from './read.ts';
-import { startDump, tryRegister } from './replica.ts';
+import { startDump, tryRegister, type DumpWork } from './replica.ts';
+import { describePlace, readIdentity, readLogFacts, readServerEnd } from './server.ts';
 import { createShapes } from './shapes.ts';
+import { foreignFailure } from './starts.ts';
 import { asking, checkLogSettings } from './settings.ts';
 
 /** The change log of a session, to be closed with it. */
@@ -22,10 +33,9 @@ export interface SessionChangeLog extends ChangeLog {
   close(): Promise<void>;
 }
 
-const FILE_START = 4;
-
 /**
- * The binary log as the change log of a session. Positions are `file:offset` of this server. `mark` is the place of the
+ * The binary log as the change log of a session. Positions are `file:offset` of a server with its GTIDs, by which
+ * reading goes on from another server that took over. `mark` is the place of the
  * first snapshot of the session's readers; where they could not be opened at one moment, what the later ones see besides
  * comes twice, which upserts bear.
  */
@@ -34,6 +44,7 @@ export function createChangeLog(config: MysqlConfig, context: ConnectorContext, 
   const told: Told = new Set();
   const shapes = createShapes();
   const closed = new AbortController();
+  let facts: LogFacts | undefined;
   const serverId = config.serverId ?? randomServerId(context);
   const onControl = <T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> =>
     control.use(signal, (connection) => asking(() => work(connection), connection.server.flavor));
@@ -47,31 +58,33 @@ export function createChangeLog(config: MysqlConfig, context: ConnectorContext, 
       }),
     async mark({ signal }): Promise<LogMark> {
       const { place } = await readers.holdSnapshot(signal);
-      if (place) return { position: printPosition(place), seen: null };
+      if (place) {
+        const described = await onControl(signal, (connection) => describePlace(connection, place));
+        return { position: printPosition(described), seen: null };
+      }
       // Says what is missing; what it answers would be too late.
       await onControl(signal, readEnd);
       throw new Failure('object_missing', 'the server does not tell at which place of its log the snapshot was taken');
     },
-    end: ({ signal }) => onControl(signal, async (connection) => printPosition(await readEnd(connection))),
+    end: ({ signal }) => onControl(signal, async (connection) => printPosition(await readServerEnd(connection))),
     start: ({ signal }) =>
-      onControl(signal, async ({ query }) => {
-        const rows = await query('show binary logs');
-        const file = rows[0]?.[0];
-        if (file == null) throw new Failure('object_missing', 'the server writes no binary log; start it with log_bin');
-        return printPosition({ file, offset: FILE_START });
+      onControl(signal, async (connection) => {
+        facts = await readLogFacts(connection);
+        return printPosition(facts.start);
       }),
-    compare: comparePositions,
+    compare: (a, b) => comparePositions(a, b, facts),
     async read(changes) {
       const signal = AbortSignal.any([changes.signal, context.signal, closed.signal]);
       const connection = await connect(config, signal);
-      const from = parsePosition(changes.from);
-      const dump = await startDump({ connection, from, serverId, place: config, signal }).catch((error: unknown) => {
-        connection.abandon();
-        throw error;
-      });
+      const { dump, server } = await openDump({ connection, serverId, place: config, signal }, changes.from).catch(
+        (error: unknown) => {
+          connection.abandon();
+          throw error;
+        },
+      );
       try {
         const query: Connection['query'] = (sql) => control.use(signal, (asked) => asked.query(sql));
-        return await readChanges({ dump, query, changes: { ...changes, signal }, told, shapes });
+        return await readChanges({ dump, query, changes: { ...changes, signal }, told, shapes, server });
       } finally {
         dump.close();
       }
@@ -86,6 +99,17 @@ export function createChangeLog(config: MysqlConfig, context: ConnectorContext, 
       await control.close();
     },
   };
+}
+
+/** Starts behind the position: by place in the server's own log, by GTID when it was one of another server. */
+async function openDump(work: Omit<DumpWork, 'from' | 'behind'>, position: LogPosition) {
+  const { connection } = work;
+  const from = parsePosition(position);
+  const server = await readIdentity(connection);
+  if (isOf(from, server)) return { server, dump: await startDump({ ...work, from }) };
+  const isThere = isReadable(from, await asking(() => readLogFacts(connection), connection.server.flavor));
+  if (!from.gtids || !isThere) throw foreignFailure(position);
+  return { server, dump: await startDump({ ...work, from, behind: from.gtids }) };
 }
 
 function randomServerId({ world }: ConnectorContext): number {

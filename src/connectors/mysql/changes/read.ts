@@ -16,10 +16,13 @@ import {
   ROWS,
   type LogEvent,
 } from './events.ts';
-import { parsePosition, printPosition } from './position.ts';
+import { gtidList, mariadbGtid, mysqlGtid, previousGtids } from './gtid-events.ts';
+import { copyGtids, type Gtids } from './gtids.ts';
+import { isOf, parsePosition, printPosition } from './position.ts';
 import type { Dump } from './replica.ts';
 import { createRowReader, type RowReader } from './rows.ts';
 import type { Shapes } from './shapes.ts';
+import { createStarts, foreignFailure, type Starts } from './starts.ts';
 import { readStatement, type StatementMeaning } from './statements.ts';
 import { parseTableMap, tableNumber } from './table-map.ts';
 import { createLogCursor, type LogCursor } from './transactions.ts';
@@ -30,6 +33,8 @@ export interface ReadWork {
   readonly changes: ReadChanges;
   readonly told: Told;
   readonly shapes: Shapes;
+  /** Whose log it is. */
+  readonly server?: string;
 }
 
 /** Largest size that something compressed may have. */
@@ -62,23 +67,33 @@ interface Reading {
   readonly work: ReadWork;
   readonly cursor: LogCursor;
   readonly rows: RowReader;
-  readonly from: LogPlace;
+  readonly starts: Starts;
+  /** Undefined when reading began behind a place of another server. */
+  readonly from: LogPlace | undefined;
   readonly upTo: LogPlace | undefined;
   checksums: boolean;
   /** Why reading ends at the present place. */
   ended: ReadEnd | undefined;
 }
 
+/** Before every file: the server says in which one it begins. */
+const NOWHERE: LogPlace = { file: '', offset: 0 };
+
 function startReading(work: ReadWork): Reading {
   const { changes } = work;
   const from = parsePosition(changes.from);
-  const cursor = createLogCursor(from);
+  const isHere = isOf(from, work.server);
+  const upTo = changes.upTo === undefined ? undefined : parsePosition(changes.upTo);
+  if (upTo && !isOf(upTo, work.server)) throw foreignFailure(changes.upTo ?? '');
+  const cursor = createLogCursor(isHere ? from : NOWHERE, from.gtids && copyGtids(from.gtids));
+  const starts = createStarts(changes.streams, work.server, cursor);
   return {
     work,
     cursor,
-    rows: createRowReader(work, cursor),
-    from,
-    upTo: changes.upTo === undefined ? undefined : parsePosition(changes.upTo),
+    rows: createRowReader(work, cursor, starts),
+    starts,
+    from: isHere ? from : undefined,
+    upTo,
     checksums: work.dump.checksums,
     ended: undefined,
   };
@@ -87,11 +102,13 @@ function startReading(work: ReadWork): Reading {
 const isReached = ({ cursor, upTo }: Reading): boolean => upTo !== undefined && comparePlaces(cursor.place, upTo) >= 0;
 
 /** A file that is read again from its start holds places that were told already. */
-const mayTell = ({ cursor, from }: Reading): boolean => comparePlaces(cursor.place, from) >= 0;
+const mayTell = ({ cursor, from, starts }: Reading): boolean =>
+  (from ? comparePlaces(cursor.place, from) >= 0 : cursor.hasMoved) && starts.isComparable();
 
-async function tellBoundary({ rows, cursor, work }: Reading): Promise<void> {
+async function tellBoundary({ rows, cursor, work, from }: Reading): Promise<void> {
   await rows.flush();
-  await work.changes.boundary(printPosition(cursor.place));
+  const here = { ...cursor.place, server: work.server, gtids: cursor.gtids };
+  await work.changes.boundary(from || cursor.hasMoved ? printPosition(here) : work.changes.from);
 }
 
 async function finish(reading: Reading, end: ReadEnd): Promise<ReadEnd> {
@@ -121,14 +138,19 @@ function takeEvent(reading: Reading, event: LogEvent): Waits {
       return rows.knows(tableNumber(event)) ? NONE : rows.meet(tableNumber(event), parseTableMap(event));
     case EVENT.mariadbGtid:
       cursor.pass(event);
-      cursor.begin(event);
+      cursor.begin(event, mariadbGtid(event));
       cursor.endsByCommit = ((event.bytes[event.from + 12] ?? 0) & STANDS_ALONE) === 0;
       return NONE;
     case EVENT.gtid:
+      cursor.pass(event);
+      cursor.begin(event, mysqlGtid(event));
+      return NONE;
     case EVENT.anonymousGtid:
     case EVENT.taggedGtid:
       cursor.pass(event);
       cursor.begin(event);
+      // From here on nobody can tell by numbers what was read.
+      cursor.gtids = undefined;
       return NONE;
     case EVENT.xid:
       cursor.pass(event);
@@ -167,10 +189,21 @@ function takeOther(reading: Reading, event: LogEvent): Waits {
     return endTransaction(reading);
   }
   if (event.type === EVENT.formatDescription) reading.rows.forget();
+  learnGtids(cursor, event);
   cursor.pass(event);
   if (cursor.isOpen) return NONE;
-  cursor.end();
+  cursor.skip();
   return reachBoundary(reading);
+}
+
+/** Each file begins with what was written before it: where that is not known yet, it is now. */
+function learnGtids(cursor: LogCursor, event: LogEvent): void {
+  // A server may put such an event before the place that was asked for.
+  if (cursor.gtids || event.offset === 0 || event.offset <= cursor.offset) return;
+  let told: Gtids | undefined;
+  if (event.type === EVENT.mariadbGtidList) told = gtidList(event);
+  if (event.type === EVENT.previousGtids) told = previousGtids(event);
+  cursor.gtids = told;
 }
 
 /** Behind a transaction, or between two. */
@@ -225,10 +258,10 @@ function* takeStatement(reading: Reading, event: LogEvent): Generator<Promise<un
 
 /** Ends the read before a statement that empties or widens a table that is followed, once per session. */
 function* meetDefinition(reading: Reading, meaning: StatementMeaning): Generator<Promise<unknown>> {
-  const { work, rows, cursor } = reading;
+  const { work, rows, cursor, starts } = reading;
   const found = { streams: [] as number[] };
   yield (async () => {
-    found.streams = await alteredStreams(work, meaning, cursor.place);
+    found.streams = await alteredStreams({ ...work, starts }, meaning, cursor.place);
   })();
   rows.forget();
   if (found.streams.length === 0) return;
@@ -236,10 +269,10 @@ function* meetDefinition(reading: Reading, meaning: StatementMeaning): Generator
   reading.ended = { reason, streams: found.streams };
 }
 
-function refuseText({ work, cursor }: Reading, { tables }: StatementMeaning): void {
-  for (const { selection, after } of work.changes.streams) {
+function refuseText({ work, starts }: Reading, { tables }: StatementMeaning): void {
+  for (const [index, { selection }] of work.changes.streams.entries()) {
     const isOurs = tables.some(({ namespace, name }) => namespace === selection.namespace && name === selection.name);
-    if (!isOurs || comparePlaces(cursor.place, parsePosition(after)) < 0) continue;
+    if (!isOurs || starts.isKnown(index)) continue;
     throw new Failure(
       'configuration_invalid',
       `the log holds a statement that changed "${selection.namespace}.${selection.name}" as text, not as rows: every session must write with binlog_format = ROW; load the table anew`,

@@ -2,7 +2,7 @@ import { Failure } from '../../../errors.ts';
 import { takeBytes } from '../../kit/index.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, lostFailure, type Place } from '../failures.ts';
-import type { LogPlace } from '../snapshot.ts';
+import { encodeGtids, printGtids, type Gtids } from './gtids.ts';
 import {
   createInbox,
   FULL_PACKET,
@@ -14,7 +14,7 @@ import {
   type Inbox,
 } from '../wire/inbox.ts';
 import { ANSWER, COMMAND, commandPacket, parseServerError } from '../wire/packets.ts';
-import { printPosition } from './position.ts';
+import { printPosition, type ServerPlace } from './position.ts';
 
 /** A frame of the dump: one event with head and checksum in [from, end) of the bytes. Valid until the next is asked for. */
 export interface Frame {
@@ -37,7 +37,9 @@ export interface Dump {
 
 export interface DumpWork {
   readonly connection: Connection;
-  readonly from: LogPlace;
+  readonly from: ServerPlace;
+  /** Reads behind these transactions instead of behind a place: `from` is one of another server. */
+  readonly behind?: Gtids;
   readonly serverId: number;
   readonly place: Place;
   readonly signal: AbortSignal;
@@ -65,15 +67,43 @@ export async function startDump(work: DumpWork): Promise<Dump> {
     await query('set @replica_uuid = @slave_uuid');
   }
   const checksums = (await query('select @master_binlog_checksum'))[0]?.[0] === 'CRC32';
+  if (server.flavor === 'mariadb' && work.behind) {
+    await query(`set @slave_connect_state = '${printGtids(work.behind)}'`);
+    // Otherwise the server goes on with later ones where it lacks those that we name.
+    await query('set @slave_gtid_strict_mode = 1');
+    await query('set @slave_gtid_ignore_duplicates = 0');
+  }
   const stream = openStream(connection, { place, signal });
   await register(stream, { serverId, place });
+  stream.write(dumpPacket(work));
+  return { checksums, next: () => nextFrame(stream.inbox, from), wait: stream.wait, close: stream.close };
+}
+
+const THROUGH_GTID = 4;
+
+/** By place: offset (4 bytes), flags (2), number of ours (4), file. By GTID, MySQL: flags, number, file, offset (8), set. */
+export function dumpPacket({
+  connection,
+  behind,
+  from,
+  serverId,
+}: Pick<DumpWork, 'connection' | 'behind' | 'from' | 'serverId'>): Buffer {
+  if (behind && connection.server.flavor === 'mysql') {
+    const set = encodeGtids(behind);
+    const head = Buffer.alloc(22);
+    head.writeUInt16LE(THROUGH_GTID, 0);
+    head.writeUInt32LE(serverId, 2);
+    // No name of a file, hence the place is where a file begins.
+    head.writeBigUInt64LE(BigInt(FILE_START), 10);
+    head.writeUInt32LE(set.length, 18);
+    return commandPacket(COMMAND.binlogDumpGtid, Buffer.concat([head, set]));
+  }
   // From a place that cannot be named, the file is read from its start; the reader knows what it knows.
-  const offset = from.offset > LARGEST_OFFSET ? FILE_START : Math.max(FILE_START, from.offset);
+  const offset = behind || from.offset > LARGEST_OFFSET ? FILE_START : Math.max(FILE_START, from.offset);
   const head = Buffer.alloc(10);
   head.writeUInt32LE(offset, 0);
   head.writeUInt32LE(serverId, 6);
-  stream.write(commandPacket(COMMAND.binlogDump, Buffer.concat([head, Buffer.from(from.file)])));
-  return { checksums, next: () => nextFrame(stream.inbox, from), wait: stream.wait, close: stream.close };
+  return commandPacket(COMMAND.binlogDump, Buffer.concat([head, Buffer.from(behind ? '' : from.file)]));
 }
 
 /** Asks for the right to be a replica without becoming one for longer than the connection lives. */
@@ -168,7 +198,7 @@ async function register(stream: ByteStream, { serverId, place }: { serverId: num
 
 const HEAD = 4;
 
-function nextFrame(inbox: Inbox, from: LogPlace): Frame | undefined {
+function nextFrame(inbox: Inbox, from: ServerPlace): Frame | undefined {
   const { start, end, bytes, view } = inbox;
   if (inbox.payload.state !== 'none') return joinedFrame(inbox);
   if (end - start < HEAD + 1) {
@@ -199,10 +229,10 @@ function joinedFrame(inbox: Inbox): Frame | undefined {
   return { bytes: inbox.bytes, view: inbox.view, from, end: from - 1 + length };
 }
 
-function refusal(packet: Buffer, from: LogPlace): Failure {
+function refusal(packet: Buffer, from: ServerPlace): Failure {
   const { message } = parseServerError(packet);
   const position = printPosition(from);
-  if (/could not find|purged|not.*find.*log/i.test(message)) {
+  if (!/gtid/i.test(message) && /could not find|purged|not.*find.*log/i.test(message)) {
     return new Failure('connection_lost', `the binary log is no longer there from ${position} on: ${message}`);
   }
   return new Failure('object_missing', `the server cannot send its binary log from ${position}: ${message}`, {

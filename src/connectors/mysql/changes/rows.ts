@@ -1,10 +1,9 @@
 import { Failure } from '../../../errors.ts';
 import type { ChangeStream, ReadChanges } from '../../kit/index.ts';
-import { comparePlaces } from '../snapshot.ts';
 import { ROWS, type LogEvent, type RowsForm } from './events.ts';
 import { readImages } from './images.ts';
-import { parsePosition } from './position.ts';
 import type { ReadWork } from './read.ts';
+import type { Starts } from './starts.ts';
 import { tableNumber, type TableMap } from './table-map.ts';
 import { openTable, type ChangeTable } from './tables.ts';
 import type { LogCursor } from './transactions.ts';
@@ -24,16 +23,13 @@ export interface RowReader {
   flush(): Promise<void>;
 }
 
-export function createRowReader(work: Pick<ReadWork, 'changes' | 'query' | 'shapes'>, cursor: LogCursor): RowReader {
+type RowWork = Pick<ReadWork, 'changes' | 'query' | 'shapes'>;
+
+export function createRowReader(work: RowWork, cursor: LogCursor, starts: Starts): RowReader {
   const { changes } = work;
   const tables = new Map<number, ChangeTable | undefined>();
   const open = new Set<ChangeTable>();
-  const starts = changes.streams.map(({ after }) => parsePosition(after));
   const indexes = new Map(changes.streams.map((stream, index) => [keyOf(stream), index]));
-  const isKnown = ({ index }: ChangeTable): boolean => {
-    const start = starts[index];
-    return start !== undefined && comparePlaces(cursor.place, start) < 0;
-  };
 
   const give = (table: ChangeTable): Promise<void> => giveBatch(table, changes.sink);
   let held = 0;
@@ -65,18 +61,16 @@ export function createRowReader(work: Pick<ReadWork, 'changes' | 'query' | 'shap
     knows: (number) => tables.has(number),
     *meet(number, map) {
       const index = indexes.get(`${map.namespace}\n${map.name}`);
-      const start = index === undefined ? undefined : starts[index];
       // Rows that are known already may be of a shape that nobody remembers.
-      const isOver = start !== undefined && comparePlaces(cursor.place, start) < 0;
       if (index === undefined) tables.set(number, undefined);
-      else if (!isOver) yield meet(number, map, index);
+      else if (!starts.isKnown(index)) yield meet(number, map, index);
     },
     forget() {
       tables.clear();
     },
     *read(event, inflate) {
       const table = tables.get(tableNumber(event));
-      if (!table || isKnown(table)) return;
+      if (!table || starts.isKnown(table.index)) return;
       cursor.hasRows = true;
       const form = ROWS[event.type] as RowsForm;
       held += event.end - event.from;

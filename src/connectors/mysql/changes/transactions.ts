@@ -1,6 +1,7 @@
 import type { LogPlace } from '../snapshot.ts';
 import { storeInstant } from '../wire/values.ts';
 import { commitMicros, EVENT, type LogEvent } from './events.ts';
+import { addGtid, type Gtid, type Gtids } from './gtids.ts';
 
 /** Where the reading stands: the place behind the last event, and the transaction that is open there. */
 export interface LogCursor {
@@ -12,6 +13,12 @@ export interface LogCursor {
   readonly file: Buffer;
   /** Inside of a transaction. */
   readonly isOpen: boolean;
+  /** True once the place is behind a transaction, or where the server says that nothing of ours lies before. */
+  readonly hasMoved: boolean;
+  /** Every transaction up to `place`; undefined while that is not known. */
+  gtids: Gtids | undefined;
+  /** Of the open transaction. */
+  readonly gtid: Gtid | undefined;
   /** The open transaction ends with a commit; otherwise with its only statement. */
   endsByCommit: boolean;
   /** True when the open transaction changed rows that were handed on. */
@@ -24,18 +31,22 @@ export interface LogCursor {
   /** Notes the end that a heartbeat tells; events in between are none of ours. */
   passHeartbeat(offset: number): void;
   /** A transaction begins; the event says when it is committed, or when its first statement began. */
-  begin(event: LogEvent): void;
+  begin(event: LogEvent, gtid?: Gtid): void;
   /** The transaction, or what stood alone, is complete: `place` moves behind it. */
   end(): void;
+  /** Passes over what belongs to no transaction. */
+  skip(): void;
 }
 
 const WORD = 2 ** 32;
 
-export function createLogCursor(from: LogPlace): LogCursor {
+export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
   let place = from;
   let offset = from.offset;
   let file = Buffer.from(from.file);
   let isOpen = false;
+  let hasMoved = false;
+  let gtid: Gtid | undefined;
   const time = new Int32Array(2);
   return {
     get place() {
@@ -49,6 +60,13 @@ export function createLogCursor(from: LogPlace): LogCursor {
     },
     get isOpen() {
       return isOpen;
+    },
+    get hasMoved() {
+      return hasMoved;
+    },
+    gtids: known,
+    get gtid() {
+      return gtid;
     },
     endsByCommit: false,
     hasRows: false,
@@ -70,8 +88,9 @@ export function createLogCursor(from: LogPlace): LogCursor {
     passHeartbeat(next) {
       if (!isOpen && next > offset) offset = next;
     },
-    begin(event) {
+    begin(event, numbered) {
       isOpen = true;
+      gtid = numbered;
       const micros = event.type === EVENT.gtid ? commitMicros(event) : undefined;
       const seconds = micros === undefined ? event.timestamp : Math.floor(micros / 1_000_000);
       storeInstant(seconds, micros === undefined ? 0 : micros % 1_000_000, { out: time, index: 0 });
@@ -80,6 +99,12 @@ export function createLogCursor(from: LogPlace): LogCursor {
       isOpen = false;
       this.hasRows = false;
       this.endsByCommit = false;
+      hasMoved = true;
+      if (gtid && this.gtids) addGtid(this.gtids, gtid);
+      gtid = undefined;
+      place = { file: place.file, offset };
+    },
+    skip() {
       place = { file: place.file, offset };
     },
   };
