@@ -28,24 +28,36 @@ function run(outcome: Outcome): string {
 
 const live = (rows: readonly Row[]): Row[] => rows.filter((row) => row['_op_type'] !== 'd');
 
-test('a job that goes back to an earlier destination misses nothing that happened meanwhile', async () => {
+for (const stopAt of [undefined, 'sync.state-saved']) {
+  const killed = stopAt === undefined ? '' : ', also when its first attempt there is killed';
+  test(`a job that goes back to an earlier destination misses nothing that happened meanwhile${killed}`, () =>
+    goBack(stopAt));
+}
+
+async function goBack(stopAt: string | undefined): Promise<void> {
   const first = await makeJob({ destination: 'parquet' });
   const lake = `${first.folder}/lake`;
   const jobs = [first];
   try {
     run(await first.attempt());
-    await source.run(`update orders set name = 'meanwhile' where id = 1`);
+    if (stopAt !== undefined) {
+      // One commit more than the other destination will have: what the state says of the table has to be repaired.
+      await source.run(`update orders set name = 'more ' || clock_timestamp() where id = 3`);
+      run(await first.attempt());
+    }
+    await source.run(`update orders set name = 'meanwhile ' || clock_timestamp() where id = 1`);
     const second = await makeJob({ destination: 'parquet', state: first.state });
     jobs.push(second);
     run(await second.attempt({ run: 'run-2' }));
     const back = await makeJob({ destination: 'parquet', state: second.state, lake });
     jobs.push(back);
+    if (stopAt !== undefined) assert.equal((await back.attempt({ run: 'run-3', stopAt })).failure?.kind, 'worker_lost');
     run(await back.attempt({ run: 'run-3' }));
     assert.deepEqual(lakeRows(live(newestRows(await back.read()))), await sourceRows(source));
   } finally {
     for (const job of jobs) await job.remove();
   }
-});
+}
 
 test('a server whose log ends before what the table knows is another one: the table is loaded again', async () => {
   const first = await makeJob({ destination: 'parquet' });

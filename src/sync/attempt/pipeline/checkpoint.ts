@@ -76,10 +76,13 @@ export function shapeOf(stream: ResolvedStream): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 }
 
-/** The stream's entry of the state file (contract 5.5). */
-export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint): StreamState {
+/**
+ * The stream's entry of the state file (contract 5.5). Not `isKnown`: what the state file says of the place in a common log
+ * was not written for this commit.
+ */
+export function describeState(stream: ResolvedStream, checkpoint: SyncCheckpoint, isKnown = true): StreamState {
   const { seq, run, mode } = checkpoint;
-  const state: Record<string, unknown> = { penstock: { seq, run, mode } };
+  const state: Record<string, unknown> = { penstock: { seq, ...(isKnown && { run }), mode } };
   if (stream.mode !== 'full_refresh') state['chunks'] = checkpoint.load?.todo ?? [];
   if (stream.mode === 'incremental') {
     const { cursor } = checkpoint;

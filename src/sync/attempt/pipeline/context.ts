@@ -7,7 +7,7 @@ import type {
   SourceSession,
 } from '../../../connectors/kit/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
-import type { StateFile, StreamProgress } from '../../types.ts';
+import type { StateFile, StreamProgress, StreamState } from '../../types.ts';
 import type { Fit } from '../fit/index.ts';
 import type { ChildIo } from '../io.ts';
 import type { SyncWork } from '../work.ts';
@@ -89,6 +89,8 @@ export interface Ledger {
   commit(details: () => Partial<Details>, write: (checkpoint: SyncCheckpoint) => Promise<Durable>): Promise<Durable>;
   /** Tells the state row what the table holds, after a crash between the two. */
   repair(): Promise<void>;
+  /** The entry of the state row that goes with the place in a common log, where a repair left out that it may. */
+  readonly repaired: StreamState | undefined;
 }
 
 export function createLedger(tools: RunTools, stream: ResolvedStream, table: DestinationTable): Ledger {
@@ -96,8 +98,9 @@ export function createLedger(tools: RunTools, stream: ResolvedStream, table: Des
   const inTurn = createLimit(1);
   const identity = identityOf(stream);
   let last = table.checkpoint as SyncCheckpoint | undefined;
+  let isRepaired = false;
   const saveState = async (checkpoint: SyncCheckpoint): Promise<void> => {
-    const streams = [describeState(stream, checkpoint)];
+    const streams = [describeState(stream, checkpoint, !isRepaired)];
     await io.ask({ ask: 'saveState', change: JSON.stringify({ streams }) });
     io.world.reach('sync.state-saved');
   };
@@ -121,12 +124,17 @@ export function createLedger(tools: RunTools, stream: ResolvedStream, table: Des
         io.world.reach('sync.before-commit');
         const durable = await write(checkpoint);
         last = checkpoint;
+        isRepaired = false;
         io.world.reach('sync.committed');
         await saveState(checkpoint);
         return durable;
       }),
     repair: async () => {
+      isRepaired = true;
       if (last) await saveState(last);
+    },
+    get repaired() {
+      return isRepaired && last ? describeState(stream, last) : undefined;
     },
   };
 }

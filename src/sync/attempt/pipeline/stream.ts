@@ -2,7 +2,7 @@ import { Failure, toFailure } from '../../../errors.ts';
 import { streamStateOf } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import { createFit, fitStream } from '../fit/index.ts';
-import { knownSeq } from './checkpoint.ts';
+import { knownSeq, knowsCommit } from './checkpoint.ts';
 import { createLedger, describeTable } from './context.ts';
 import type { RunTools, StreamWork } from './context.ts';
 import { syncIncrementally } from './incremental.ts';
@@ -49,13 +49,14 @@ export async function openStream(tools: RunTools, wanted: ResolvedStream): Promi
 
 /** Brings table and state row together (contract 9): the table's own checkpoint is the truth. */
 async function adopt({ tools, stream, table, ledger }: StreamWork): Promise<void> {
-  const known = knownSeq(streamStateOf(tools.state, stream.id));
+  const entry = streamStateOf(tools.state, stream.id);
+  const known = knownSeq(entry);
   const seq = ledger.last?.seq;
   if (seq === undefined && known !== undefined && known > 0 && table.rows === 0) {
     tools.warn(`${stream.id}: its table is gone though the state says that it was loaded; it is loaded again`);
   }
-  if (seq === undefined || seq === known) return;
-  if (known !== undefined && seq < known) {
+  if (ledger.last === undefined || knowsCommit(entry, ledger.last)) return;
+  if (known !== undefined && ledger.last.seq < known) {
     tools.warn(`${stream.id}: the table is older than the state says; reading goes on from the table's checkpoint`);
   }
   await ledger.repair();

@@ -113,7 +113,9 @@ function handlers(
 /** Tells the state row how far all tables have come, then the source. Never the other way round. */
 async function settle({ tools, log, streams }: LogRun, position: LogPosition): Promise<void> {
   const ids = streams.map(({ work }) => work.stream.id);
-  const change = JSON.stringify({ global: { state: log.toState(position), streams: ids } });
+  const entries = streams.flatMap(({ work }) => work.ledger.repaired ?? []);
+  const global = { state: log.toState(position), streams: ids };
+  const change = JSON.stringify({ global, ...(entries.length > 0 && { streams: entries }) });
   await tools.io.ask({ ask: 'saveState', change });
   tools.io.world.reach('sync.log-state-saved');
   await log.acknowledge(position, { signal: tools.signal });
