@@ -20,9 +20,14 @@ export interface KeyTable {
 /** The keys one after the other, with their hashes and numbers. */
 interface KeyList extends Pick<KeyTable, 'size' | 'bytes' | 'get' | 'set' | 'start' | 'heap'> {
   hash(index: number): number;
-  equals(index: number, bytes: Uint8Array, range: readonly [number, number]): boolean;
-  append(hash: number, bytes: Uint8Array): void;
+  equals(index: number, bytes: Uint8Array, range: Range): boolean;
+  append(hash: number, bytes: Uint8Array, range: Range): void;
 }
+
+type Range = readonly [start: number, end: number];
+
+/** Keys up to this length are copied byte by byte, which beats a call into the engine's copy. */
+const SHORT_KEY = 48;
 
 function createKeyList(): KeyList {
   let heap = Buffer.allocUnsafe(1 << 12);
@@ -39,16 +44,18 @@ function createKeyList(): KeyList {
       while (at < end && bytes[at] === heap[known + at - start]) at++;
       return at === end;
     },
-    append(hash, key) {
+    append(hash, bytes, [start, end]) {
       const at = offsets[size]!;
-      if (at + key.length > heap.length) heap = Buffer.concat([heap], Math.max(heap.length * 2, at + key.length));
-      heap.set(key, at);
+      const stop = at + end - start;
+      if (stop > heap.length) heap = Buffer.concat([heap], Math.max(heap.length * 2, stop));
+      if (end - start > SHORT_KEY) heap.set(bytes.subarray(start, end), at);
+      else for (let from = start, to = at; from < end; from++) heap[to++] = bytes[from]!;
       if (size + 2 > offsets.length) {
         offsets = grown(offsets, new Float64Array(offsets.length * 2));
         values = grown(values, new Float64Array(values.length * 2));
         hashes = grown(hashes, new Int32Array(hashes.length * 2));
       }
-      offsets[size + 1] = at + key.length;
+      offsets[size + 1] = stop;
       hashes[size] = hash;
       size += 1;
     },
@@ -74,7 +81,7 @@ export function createKeyTable(): KeyTable {
   let slots = new Int32Array(1 << 11).fill(-1);
 
   /** The slot of the key, or the free one where it belongs. */
-  function slotOf(hash: number, bytes: Uint8Array, range: readonly [number, number]): number {
+  function slotOf(hash: number, bytes: Uint8Array, range: Range): number {
     const mask = slots.length - 1;
     let slot = hash & mask;
     for (; slots[slot] !== -1; slot = (slot + 1) & mask) {
@@ -95,11 +102,12 @@ export function createKeyTable(): KeyTable {
   return {
     put(bytes, start, end) {
       const hash = murmur3(bytes, start, end);
-      const slot = slotOf(hash, bytes, [start, end]);
+      const range: Range = [start, end];
+      const slot = slotOf(hash, bytes, range);
       if (slots[slot] !== -1) return slots[slot]!;
       const index = list.size;
       slots[slot] = index;
-      list.append(hash, bytes.subarray(start, end));
+      list.append(hash, bytes, range);
       if (list.size * 2 > slots.length) growSlots();
       return index;
     },

@@ -179,19 +179,27 @@ export async function writeEqualityDeletes(
 }
 
 function* keyBatches({ column }: FileColumn, { keys, mayExist }: UnitKeys): Generator<ColumnBatch> {
-  const { heap } = keys;
-  for (let index = 0; index < keys.size;) {
-    const picked: number[] = [];
-    for (; index < keys.size && picked.length < ROWS_AT_A_TIME; index++) if (mayExist(index)) picked.push(index);
-    if (picked.length === 0) return;
-    const offsets = new Int32Array(picked.length + 1);
-    for (const [at, one] of picked.entries()) offsets[at + 1] = offsets[at]! + keys.start(one + 1) - keys.start(one);
-    const bytes = new Uint8Array(offsets[picked.length]!);
-    for (const [at, one] of picked.entries()) {
-      bytes.set(heap.subarray(keys.start(one), keys.start(one + 1)), offsets[at]!);
+  const starts = new Int32Array(ROWS_AT_A_TIME + 1);
+  let index = 0;
+  while (index < keys.size) {
+    const from = index;
+    let count = 0;
+    for (; index < keys.size && count < ROWS_AT_A_TIME; index++) {
+      if (!mayExist(index)) continue;
+      starts[count + 1] = starts[count]! + keys.start(index + 1) - keys.start(index);
+      count += 1;
     }
-    const count = picked.length;
-    const vector = { column, values: offsets, heap: bytes, validity: new Uint8Array(0), nulls: 0, count };
+    if (count === 0) return;
+    const heap = new Uint8Array(starts[count]!);
+    for (let one = from, at = 0; one < index; one++) {
+      if (!mayExist(one)) continue;
+      // Neighbours are copied together.
+      const first = one;
+      while (one + 1 < index && mayExist(one + 1)) one += 1;
+      heap.set(keys.heap.subarray(keys.start(first), keys.start(one + 1)), at);
+      at += keys.start(one + 1) - keys.start(first);
+    }
+    const vector = { column, values: starts, heap, validity: new Uint8Array(0), nulls: 0, count };
     yield { rows: count, columns: [vector] };
   }
 }
