@@ -143,9 +143,9 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
   let state = options.state ?? '{}';
   let runs = 0;
   const nameOf = (stream: string): TableName => {
-    const discovered = catalog.streams.map(tableOf).find(({ table }) => table === stream);
-    if (!discovered) throw new Error(`the job has no table ${stream}`);
-    return discovered;
+    const named = catalog.streams.map(tableOf).find(({ table }) => table === stream);
+    if (!named) throw new Error(`the job has no table ${stream}`);
+    return named;
   };
   const tableFolder = (stream: string): string => {
     const { database, table } = nameOf(stream);
@@ -212,8 +212,8 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
     },
     async maintain(policy, { stopAt, clockShiftMs } = {}) {
       const points: string[] = [];
-      const tables = catalog.streams.map(tableOf);
-      const work: Work = { kind: 'maintain', ...surroundings, stopAt, tracePoints: true, tables, policy };
+      const names = catalog.streams.map(tableOf);
+      const work: Work = { kind: 'maintain', ...surroundings, stopAt, tracePoints: true, tables: names, policy };
       const host = { ...plainHost, point: (name: string) => void points.push(name) };
       try {
         const done = stopAt === undefined ? performHere(work, host, clockShiftMs) : runInChild(work, host);
