@@ -134,11 +134,11 @@ describe('a connection that is reset', () => {
         // From the greeting over the catalog's answers to the middle of rows.
         for (const bytes of [0, 400, 3000, 20_000, 60_000, 120_000]) {
           await changeMuch();
-          const before = proxy.cuts;
+          const cutBefore = proxy.cuts;
           proxy.cutAfter(bytes);
           const outcome = await job.attempt({ run: `run-${bytes}` });
           proxy.cutAfter(Infinity);
-          if (proxy.cuts > before && outcome.failure) {
+          if (proxy.cuts > cutBefore && outcome.failure) {
             assertLost(outcome, `${bytes} bytes`);
             lost++;
           }

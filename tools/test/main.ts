@@ -17,6 +17,11 @@ interface Stage {
 
 /** Suites that kill processes, drive load or start whole products: one after the other. */
 const SLOW = ['test/faults/**/*.test.ts', 'test/journeys/**/*.test.ts'];
+/** Of those, the ones that share nothing, bring their own servers and measure no time: two at once. */
+const PAIRED = [
+  'test/faults/{changes,crash,sync}-*.test.ts',
+  'test/faults/{commits,disk,read-back,source-loss,verification}.test.ts',
+];
 const QUICK = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/support/**/*.test.ts'];
 
 function files(patterns: readonly string[]): string[] {
@@ -48,10 +53,16 @@ function run(stage: Stage, environment: Record<string, string>): Promise<boolean
 
 function plan(chosen: readonly string[]): Stage[] {
   if (chosen.length > 0) return [suite('chosen tests', chosen, 1)];
+  const paired = new Set(files(PAIRED));
   return [
     { name: 'check', args: [join(root, 'tools/check/main.ts')] },
     suite('suites', files(QUICK), Math.max(2, availableParallelism())),
-    suite('faults and journeys', files(SLOW), 1),
+    suite('faults of syncs', files(PAIRED), 2),
+    suite(
+      'faults and journeys',
+      files(SLOW).filter((path) => !paired.has(path)),
+      1,
+    ),
     ...(existsSync(join(root, 'bench/main.ts'))
       ? [{ name: 'bench smoke', args: [join(root, 'bench/main.ts'), '--smoke'] }]
       : []),

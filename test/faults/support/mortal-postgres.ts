@@ -37,6 +37,8 @@ export async function startMortalPostgres(): Promise<MortalPostgres> {
       await client.connect();
       try {
         const result: unknown = await client.query(sql);
+        // The server of tests flushes late what it commits, and logs are read as far as they are flushed.
+        await client.query('checkpoint');
         return (Array.isArray(result) ? result.at(-1) : result).rows as Record<string, unknown>[];
       } finally {
         await client.end();
