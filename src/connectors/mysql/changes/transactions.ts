@@ -80,10 +80,7 @@ export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
     },
     pass(event) {
       if (event.offset === 0) return;
-      // A file may outgrow the 32 bits of a place: then it begins from zero.
-      const turns = Math.floor(offset / WORD) * WORD;
-      const next = turns + event.offset;
-      offset = next < offset && offset - next > WORD / 2 ? next + WORD : next;
+      offset = nextOffset(offset, event);
     },
     passHeartbeat(next) {
       if (!isOpen && next > offset) offset = next;
@@ -91,9 +88,7 @@ export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
     begin(event, numbered) {
       isOpen = true;
       gtid = numbered;
-      const micros = event.type === EVENT.gtid ? commitMicros(event) : undefined;
-      const seconds = micros === undefined ? event.timestamp : Math.floor(micros / 1_000_000);
-      storeInstant(seconds, micros === undefined ? 0 : micros % 1_000_000, { out: time, index: 0 });
+      storeCommit(event, time);
     },
     end() {
       isOpen = false;
@@ -108,4 +103,17 @@ export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
       place = { file: place.file, offset };
     },
   };
+}
+
+/** A file may outgrow the 32 bits of a place: then it begins from zero. */
+function nextOffset(offset: number, event: LogEvent): number {
+  const turns = Math.floor(offset / WORD) * WORD;
+  const next = turns + event.offset;
+  return next < offset && offset - next > WORD / 2 ? next + WORD : next;
+}
+
+function storeCommit(event: LogEvent, out: Int32Array): void {
+  const micros = event.type === EVENT.gtid ? commitMicros(event) : undefined;
+  const seconds = micros === undefined ? event.timestamp : Math.floor(micros / 1_000_000);
+  storeInstant(seconds, micros === undefined ? 0 : micros % 1_000_000, { out, index: 0 });
 }
