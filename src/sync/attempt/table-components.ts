@@ -1,7 +1,6 @@
 import type { Attempt, AttemptResult, Component } from '../../engine/index.ts';
-import { tableOf, withoutStreams } from '../catalog/index.ts';
-import { streamId } from '../catalog/names.ts';
-import type { Catalog, SyncSnapshot } from '../types.ts';
+import { selectedIds, streamId, tableOf, withoutStreams } from '../catalog/index.ts';
+import type { SyncSnapshot } from '../types.ts';
 import { runInChild } from './host.ts';
 import type { SyncPorts } from './ports.ts';
 import { hostOf, openDestination, openSource, surroundings } from './surroundings.ts';
@@ -26,7 +25,7 @@ export function createVerifyComponent(ports: SyncPorts): Component {
 
 async function executeClear(ports: SyncPorts, attempt: Attempt): Promise<AttemptResult> {
   const snapshot = attempt.run.snapshot as SyncSnapshot;
-  const ids = new Set(snapshot.clearStreams ?? selected(snapshot.catalog));
+  const ids = new Set(snapshot.clearStreams ?? selectedIds(snapshot.catalog));
   const entries = snapshot.catalog.streams.filter((entry) => ids.has(streamId(entry.stream)));
   const work: ClearWork = {
     kind: 'clear',
@@ -45,7 +44,7 @@ async function executeClear(ports: SyncPorts, attempt: Attempt): Promise<Attempt
 async function executeMaintain(ports: SyncPorts, attempt: Attempt): Promise<AttemptResult> {
   const snapshot = attempt.run.snapshot as SyncSnapshot;
   const { policy } = attempt.task.input as Pick<MaintainWork, 'policy'>;
-  const ids = new Set(selected(snapshot.catalog));
+  const ids = new Set(selectedIds(snapshot.catalog));
   const work: MaintainWork = {
     kind: 'maintain',
     ...surroundings(ports, snapshot, attempt),
@@ -68,10 +67,4 @@ async function executeVerify(ports: SyncPorts, attempt: Attempt): Promise<Attemp
   const output = await runInChild<VerifyResult>(work, hostOf(ports, attempt));
   const warnings = output.streams.filter(({ verdict }) => verdict === 'different').length;
   return warnings > 0 ? { outcome: 'warned', warnings, output } : { outcome: 'succeeded', output };
-}
-
-function selected(catalog: Catalog): string[] {
-  return Object.entries(catalog.selected_streams).flatMap(([namespace, entries]) =>
-    entries.map((entry) => streamId({ namespace, name: entry.stream_name })),
-  );
 }
