@@ -12,6 +12,10 @@ import { mysqlSpec } from './spec.ts';
  * differ by milliseconds, and the log is read from before the first of them: changes that a load holds already come
  * again, which tables with a key bear.
  *
+ * A position names the place in a server's log, the server, and the GTIDs that were read. Another server that replicated the
+ * first (MariaDB with log_slave_updates, MySQL with gtid_mode = ON) is read on from the GTIDs. Where they say that it lacks
+ * something, or went another way, tables are loaded anew. Positions of earlier versions are places of whichever server answers.
+ *
  * Not in the log, hence not followed: rows that the server deletes or changes by a cascading foreign key.
  */
 export const connector: SourceConnector = {

@@ -14,11 +14,11 @@ export interface LogCursor {
   /** Inside of a transaction. */
   readonly isOpen: boolean;
   /** True once the place is behind a transaction, or where the server says that nothing of ours lies before. */
-  readonly hasMoved: boolean;
+  hasMoved: boolean;
   /** Every transaction up to `place`; undefined while that is not known. */
   gtids: Gtids | undefined;
   /** Of the open transaction. */
-  readonly gtid: Gtid | undefined;
+  gtid: Gtid | undefined;
   /** The open transaction ends with a commit; otherwise with its only statement. */
   endsByCommit: boolean;
   /** True when the open transaction changed rows that were handed on. */
@@ -45,8 +45,6 @@ export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
   let offset = from.offset;
   let file = Buffer.from(from.file);
   let isOpen = false;
-  let hasMoved = false;
-  let gtid: Gtid | undefined;
   const time = new Int32Array(2);
   return {
     get place() {
@@ -61,13 +59,9 @@ export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
     get isOpen() {
       return isOpen;
     },
-    get hasMoved() {
-      return hasMoved;
-    },
+    hasMoved: false,
     gtids: known,
-    get gtid() {
-      return gtid;
-    },
+    gtid: undefined as Gtid | undefined,
     endsByCommit: false,
     hasRows: false,
     time,
@@ -79,24 +73,23 @@ export function createLogCursor(from: LogPlace, known?: Gtids): LogCursor {
       offset = next.offset;
     },
     pass(event) {
-      if (event.offset === 0) return;
-      offset = nextOffset(offset, event);
+      if (event.offset !== 0) offset = nextOffset(offset, event);
     },
     passHeartbeat(next) {
       if (!isOpen && next > offset) offset = next;
     },
     begin(event, numbered) {
       isOpen = true;
-      gtid = numbered;
+      this.gtid = numbered;
       storeCommit(event, time);
     },
     end() {
       isOpen = false;
       this.hasRows = false;
       this.endsByCommit = false;
-      hasMoved = true;
-      if (gtid && this.gtids) addGtid(this.gtids, gtid);
-      gtid = undefined;
+      this.hasMoved = true;
+      if (this.gtid && this.gtids) addGtid(this.gtids, this.gtid);
+      this.gtid = undefined;
       place = { file: place.file, offset };
     },
     skip() {
