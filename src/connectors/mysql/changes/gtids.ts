@@ -74,7 +74,8 @@ export function copyGtids({ flavor, sources }: Gtids): Gtids {
 
 /** Adds a transaction. Of MariaDB, all of the domain before it are held as well. */
 export function addGtid(gtids: Gtids, { source, sequence, server }: Gtid): void {
-  const { ranges, ...numbers } = numbersOf(gtids, source);
+  const numbers = numbersOf(gtids, source);
+  const { ranges } = numbers;
   if (gtids.flavor === 'mysql') {
     const last = ranges.at(-1);
     if (last && last[1] + 1 === sequence) last[1] = sequence;
@@ -85,7 +86,7 @@ export function addGtid(gtids: Gtids, { source, sequence, server }: Gtid): void 
   if (range && range[1] > sequence) return;
   if (range) range[1] = sequence;
   else ranges.push([1, sequence]);
-  if (numbers.server !== server) gtids.sources.set(source, { server, ranges });
+  numbers.server = server;
 }
 
 function numbersOf({ sources }: Gtids, source: string): Numbers {

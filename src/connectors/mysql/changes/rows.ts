@@ -1,8 +1,9 @@
 import { Failure } from '../../../errors.ts';
 import type { ChangeStream, ReadChanges } from '../../kit/index.ts';
+import type { Query } from '../catalog.ts';
 import { ROWS, type LogEvent, type RowsForm } from './events.ts';
 import { readImages } from './images.ts';
-import type { ReadWork } from './read.ts';
+import type { Shapes } from './shapes.ts';
 import type { Starts } from './starts.ts';
 import { tableNumber, type TableMap } from './table-map.ts';
 import { openTable, type ChangeTable } from './tables.ts';
@@ -23,7 +24,11 @@ export interface RowReader {
   flush(): Promise<void>;
 }
 
-type RowWork = Pick<ReadWork, 'changes' | 'query' | 'shapes'>;
+interface RowWork {
+  readonly changes: ReadChanges;
+  readonly query: Query;
+  readonly shapes: Shapes;
+}
 
 export function createRowReader(work: RowWork, cursor: LogCursor, starts: Starts): RowReader {
   const { changes } = work;
