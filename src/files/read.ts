@@ -61,7 +61,7 @@ function lineDelimited(file: DataFile, { lines, lineDelimited: given }: FileSett
 function grewTooMuch(file: DataFile): Failure {
   return new Failure('connection_lost', `${file.location} grows while it is read, which only plain text files may`, {
     advice:
-      'The next attempt lists the files again. Move finished files into the folder instead of writing them there.',
+      'The next attempt lists the files again. Copy finished files into the folder instead of writing them there piece by piece.',
   });
 }
 

@@ -176,7 +176,7 @@ function openFile(handle: FileHandle, file: ListedFile, { grown, signal }: { gro
 function changed(location: string, what: string): Failure {
   return new Failure('connection_lost', `${location} ${what}, after it was listed`, {
     advice:
-      'The next attempt lists the files again. Move finished files into the folder instead of writing them there.',
+      'The next attempt lists the files again. Copy finished files into the folder instead of writing them there piece by piece.',
   });
 }
 
