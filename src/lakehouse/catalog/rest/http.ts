@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../../../errors.ts';
 import type { World } from '../../../world.ts';
@@ -88,11 +89,13 @@ async function sendOnce(options: RestHttpOptions, call: RestCall, renew: boolean
   return readAnswer(answer);
 }
 
-/** Throws `configuration_invalid` for addresses at which machines in clouds serve their own credentials. */
-function refuseMetadataService(url: URL): void {
+/** Throws `configuration_invalid` for addresses at which machines in clouds serve their own credentials, and names of them. */
+async function refuseMetadataService(url: URL): Promise<void> {
   const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  // A name that cannot be looked up is told by the request itself.
+  const found = await lookup(host, { all: true }).catch(() => []);
   try {
-    refuseMetadataAddress(host);
+    for (const address of [host, ...found.map((one) => one.address)]) refuseMetadataAddress(address);
     if (host !== 'metadata.google.internal') return;
   } catch {
     // Said below, in the words of a catalog.
@@ -106,7 +109,7 @@ export async function send(
   timeoutMs = TIMEOUT_MS,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const { url, method, headers, body } = request;
-  refuseMetadataService(url);
+  await refuseMetadataService(url);
   try {
     const response = await fetch(url, {
       method,
