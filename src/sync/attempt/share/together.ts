@@ -7,7 +7,7 @@ import type { Lanes } from './lanes.ts';
 import type { Claim, LoadView, SealedChunk, SharedSpec, ShareQuestion, SharingSettings } from './types.ts';
 
 /** Chunks per process that make all of them end at about the same time. */
-const CHUNKS_EACH = 8;
+const CHUNKS_EACH = 5;
 const SMALLEST_SHARE = 8;
 /** What is left of a load, when it is worth the start of other processes at once. */
 const LARGE_BYTES = 512 * 1024 * 1024;
@@ -107,14 +107,18 @@ interface Shared {
 }
 
 async function readTogether(sharer: Sharer, lanes: Lanes, shared: Shared): Promise<void> {
-  const { work, processes } = sharer;
+  const { work, processes, afterMs } = sharer;
+  const { world } = work.tools.io;
+  const begun = world.elapsed();
   for (;;) {
     lanes.signal.throwIfAborted();
     const view = (await ask(work, { ask: 'share.look', load: shared.id })) as LoadView;
     showElsewhere(work, view);
     for (const sealed of view.sealed) await commitSealed(sharer, shared, sealed);
     if (view.remaining === view.sealed.length && lanes.busy === 0) break;
-    lanes.open(Math.min(view.open, Math.max(1, processes - view.readers) - lanes.busy));
+    // Chunks that are begun here while readers start would be missing there: a second lane waits for them a while.
+    const missing = world.elapsed() - begun < afterMs ? 1 : processes - view.readers;
+    lanes.open(Math.min(view.open, Math.max(1, missing) - lanes.busy));
     if (view.sealed.length === 0) await lanes.pause();
   }
   await ask(work, { ask: 'share.end', load: shared.id });
