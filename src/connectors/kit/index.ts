@@ -1,3 +1,5 @@
+export { createBatches } from './batches.ts';
+export type { Batches, BatchFiller } from './batches.ts';
 export { OPERATION } from './changes.ts';
 export { createDigester, DIGEST_NULL, DIGEST_SEPARATOR, MOST_BUCKETS } from './digest.ts';
 export type { Digest, DigestBucket } from './digest.ts';

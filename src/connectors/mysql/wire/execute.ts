@@ -1,12 +1,11 @@
 import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Column } from '../../../columns/index.ts';
-import { takeBytes, type Intake, type ReadOptions } from '../../kit/index.ts';
+import { createBatches, takeBytes, type Batches, type Intake, type ReadOptions } from '../../kit/index.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, lostFailure, translateNumber, type Place } from '../failures.ts';
 import type { WireKind } from '../types.ts';
-import { createBatches, type Batches } from './batches.ts';
-import { STOP, type WireColumn } from './decoder.ts';
+import { createDecoder, STOP, type Decoder, type WireColumn } from './decoder.ts';
 import { createInbox, LARGEST_ROW, makeRoom, putBytes, takeJoined, takePacket, type Inbox } from './inbox.ts';
 import {
   ANSWER,
@@ -92,7 +91,7 @@ interface Reading {
   /** Definitions that still come, with the end mark behind them. */
   expected: number;
   readonly definitions: ColumnDefinition[];
-  batches: Batches | undefined;
+  batches: Batches<Decoder> | undefined;
   settled: boolean;
   /** Both batches are full; the intake is paused. */
   waiting: boolean;
@@ -168,12 +167,12 @@ function readHead(reading: Reading): boolean {
 function startRows(reading: Reading): void {
   const { columns, options } = reading.work;
   reading.stage = 'rows';
+  const wired = columns.map((asked, at): WireColumn => ({
+    ...asked,
+    definition: reading.definitions[at] ?? { type: 0, unsigned: false },
+  }));
   reading.batches = createBatches({
-    columns: columns.map((asked, at): WireColumn => ({
-      ...asked,
-      definition: reading.definitions[at] ?? { type: 0, unsigned: false },
-    })),
-    limits: { rows: options.batchRows, bytes: options.batchBytes },
+    create: () => createDecoder(wired, { rows: options.batchRows, bytes: options.batchBytes }),
     sink: options.sink,
     onFree: () => resume(reading),
     onFailure: reading.settle,
@@ -183,7 +182,7 @@ function startRows(reading: Reading): void {
 /** One step among the rows; false when more bytes, or a free batch, must come first. */
 function decodeSome(reading: Reading): boolean {
   const { inbox } = reading;
-  const batches = reading.batches as Batches;
+  const batches = reading.batches as Batches<Decoder>;
   const decoder = batches.current();
   if (reading.held !== undefined) return decodeHeld(reading, reading.held);
   if (inbox.payload.state !== 'none') return takeLarge(reading);
@@ -222,7 +221,7 @@ function takeLarge(reading: Reading): boolean {
 function decodeHeld(reading: Reading, length: number): boolean {
   const { inbox } = reading;
   const span = { from: inbox.start, end: inbox.start + length };
-  const decoder = (reading.batches as Batches).current();
+  const decoder = (reading.batches as Batches<Decoder>).current();
   switch (decoder.decodeJoined(inbox.bytes, inbox.view, span)) {
     case STOP.full:
       return handOver(reading);
@@ -240,7 +239,7 @@ function decodeHeld(reading: Reading, length: number): boolean {
 }
 
 function handOver(reading: Reading): boolean {
-  const batches = reading.batches as Batches;
+  const batches = reading.batches as Batches<Decoder>;
   const { rows } = batches.current();
   if (batches.handOver()) {
     reading.rowsBefore += rows;
@@ -277,7 +276,7 @@ function readEnd(reading: Reading): boolean {
   if (packet[0] === ANSWER.error) throw serverFailure(reading, packet);
   if (packet[0] !== ANSWER.end || packet.length > 8) throw unexpectedFailure();
   reading.socket.write(closeStatementPacket(reading.statement));
-  (reading.batches as Batches).flush().then(() => reading.settle(), reading.settle);
+  (reading.batches as Batches<Decoder>).flush().then(() => reading.settle(), reading.settle);
   return false;
 }
 

@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net';
-import { takeBytes } from '../../kit/index.ts';
-import type { Intake, ReadOptions } from '../../kit/index.ts';
+import { createBatches, takeBytes } from '../../kit/index.ts';
+import type { Batches, Intake, ReadOptions } from '../../kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, translateError, type Place } from '../failures.ts';
-import { createBatches, type Batches } from './batches.ts';
-import { STOP, type WireColumn } from './decoder.ts';
+import { createDecoder, STOP, type Decoder, type StreamHead, type WireColumn } from './decoder.ts';
 import { createInbox, LARGEST_MESSAGE, takeMessage, type Inbox } from './inbox.ts';
 import { parseServerError, queryMessage } from './messages.ts';
 import { describeRow, findLargestField } from './rows.ts';
@@ -64,7 +63,9 @@ interface Reading {
   readonly intake: Intake;
   readonly work: CopyWork;
   readonly inbox: Inbox;
-  readonly batches: Batches;
+  readonly batches: Batches<Decoder>;
+  /** What stands before the first row; one decoder or the other meets it. */
+  readonly head: StreamHead;
   readonly settle: (failure?: unknown) => void;
   settled: boolean;
   /** Both batches are full; the intake is paused. */
@@ -76,9 +77,9 @@ interface Reading {
 
 function startReading(intake: Intake, work: CopyWork, settle: (failure?: unknown) => void): Reading {
   const { sink, batchRows, batchBytes } = work.options;
+  const head: StreamHead = { pending: true };
   const batches = createBatches({
-    columns: work.columns,
-    limits: { rows: batchRows, bytes: batchBytes },
+    create: () => createDecoder(work.columns, { rows: batchRows, bytes: batchBytes }, head),
     sink,
     onFree: () => resume(reading),
     onFailure: settle,
@@ -88,6 +89,7 @@ function startReading(intake: Intake, work: CopyWork, settle: (failure?: unknown
     work,
     inbox: createInbox(),
     batches,
+    head,
     settle,
     settled: false,
     waiting: false,
@@ -167,15 +169,15 @@ function refuse({ work, inbox, batches, rowsBefore }: Reading, { column, reason,
 }
 
 function skipLargeRow(reading: Reading, length: number): void {
-  const { inbox, batches, work } = reading;
-  const fieldsAt = inbox.start + 5 + (batches.head.pending ? 19 : 0) + 2;
+  const { inbox, head, work } = reading;
+  const fieldsAt = inbox.start + 5 + (head.pending ? 19 : 0) + 2;
   // Enough of the row must be here to say which one it is.
   if (inbox.end < fieldsAt + 4) return;
   const column = findLargestField(inbox.view, { from: fieldsAt, end: inbox.end }, work.columns.length);
   const megabytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
   const reason = `the row takes ${megabytes(length)} MB; at most ${megabytes(LARGEST_MESSAGE)} MB can be read`;
   refuse(reading, { column, reason, fieldsAt });
-  batches.head.pending = false;
+  head.pending = false;
   inbox.skip(length);
 }
 

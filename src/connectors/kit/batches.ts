@@ -1,36 +1,40 @@
-import type { BatchSink } from '../../kit/index.ts';
-import { createDecoder, type BatchLimits, type Decoder, type StreamHead, type WireColumn } from './decoder.ts';
+import type { ColumnVector } from '../../columns/index.ts';
+import type { BatchSink } from './source.ts';
 
-/** Two decoders that take turns: one is filled while the sink works on the other. */
-export interface Batches {
-  readonly head: StreamHead;
-  current(): Decoder;
+/** Decodes rows into buffers of its own, until they are full. */
+export interface BatchFiller {
+  readonly rows: number;
+  vectors(): readonly ColumnVector[];
+  /** Its buffers may be filled again. */
+  reset(): void;
+}
+
+/** Two fillers that take turns: one is filled while the sink works on the other. */
+export interface Batches<Filler extends BatchFiller> {
+  current(): Filler;
   /** Gives the current batch to the sink and makes the other current; false while the sink still holds the other. */
   handOver(): boolean;
   /** Waits for the sink, gives it what remains, waits again. */
   flush(): Promise<void>;
 }
 
-interface BatchWork {
-  readonly columns: readonly WireColumn[];
-  readonly limits: BatchLimits;
+interface BatchWork<Filler extends BatchFiller> {
+  readonly create: () => Filler;
   readonly sink: BatchSink;
   /** The sink has answered: the batch it held can be filled again. */
   readonly onFree: () => void;
   readonly onFailure: (error: unknown) => void;
 }
 
-export function createBatches(work: BatchWork): Batches {
-  const head: StreamHead = { pending: true };
-  const create = (): Decoder => createDecoder(work.columns, work.limits, head);
-  let current = create();
+export function createBatches<Filler extends BatchFiller>(work: BatchWork<Filler>): Batches<Filler> {
+  let current = work.create();
   // Small tables never need the second one.
-  let other: Decoder | undefined;
+  let other: Filler | undefined;
   let sinking: Promise<void> | undefined;
 
-  const give = async (decoder: Decoder): Promise<void> => {
-    await work.sink({ rows: decoder.rows, columns: decoder.vectors() });
-    decoder.reset();
+  const give = async (filler: Filler): Promise<void> => {
+    await work.sink({ rows: filler.rows, columns: filler.vectors() });
+    filler.reset();
   };
   const watch = async (given: Promise<void>): Promise<void> => {
     try {
@@ -43,12 +47,11 @@ export function createBatches(work: BatchWork): Batches {
     work.onFree();
   };
   return {
-    head,
     current: () => current,
     handOver() {
       if (sinking) return false;
       const full = current;
-      current = other ?? create();
+      current = other ?? work.create();
       other = full;
       sinking = give(full);
       void watch(sinking);
