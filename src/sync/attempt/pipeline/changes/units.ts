@@ -28,6 +28,8 @@ export interface Units {
 
 export function createUnits(run: LogRun): Units {
   const open = new Map<LogStream, OpenUnit>();
+  // Asked for after every transaction, and changed by batches only.
+  let bytes = 0;
   const unitOf = (stream: LogStream): OpenUnit => {
     const known = open.get(stream);
     if (known) return known;
@@ -37,20 +39,22 @@ export function createUnits(run: LogRun): Units {
   };
   return {
     get bytes() {
-      let bytes = 0;
-      for (const { unit } of open.values()) bytes += unit.bytes;
       return bytes;
     },
     async write(stream, changes) {
       const { unit, counts } = unitOf(stream);
-      for (let row = 0; row < changes.batch.rows; row++) counts[changes.operations[row]!]!++;
+      const earlier = unit.bytes;
       await writeBatch(stream.work, unit, {
         batch: changes.batch,
         decorator: {
-          decorate: (batch, marks) =>
-            stream.decorate(marks ? keepChanges(changes, batch, marks) : { ...changes, batch }),
+          decorate(batch, marks) {
+            const kept = marks ? keepChanges(changes, batch, marks) : { ...changes, batch };
+            for (let row = 0; row < batch.rows; row++) counts[kept.operations[row]!]!++;
+            return stream.decorate(kept);
+          },
         },
       });
+      bytes += unit.bytes - earlier;
     },
     async commit(position) {
       const full = [...open];
@@ -68,6 +72,7 @@ export function createUnits(run: LogRun): Units {
             ),
       );
       await allOrFirstCause(works, () => undefined);
+      bytes = 0;
       for (const stream of run.streams) stream.place = placeAt(run, stream, position);
       return rows;
     },
