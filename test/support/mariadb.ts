@@ -139,6 +139,8 @@ function startServer({ server, share, environment }: Programs, start: ServerStar
     `--socket=${join(folder, 'socket')}`,
     `--port=${port}`,
     `--pid-file=${join(folder, 'pid')}`,
+    // Servers that share a folder for temporary tables remove those of each other.
+    `--tmpdir=${folder}`,
     `--init-file=${join(folder, 'init.sql')}`,
     '--bind-address=127.0.0.1',
     '--skip-name-resolve',
