@@ -1,3 +1,3 @@
 export { createFit } from './fit.ts';
 export type { Fit, Fitted } from './fit.ts';
-export { fitStream } from './stream.ts';
+export { dependsOnTable, fitStream } from './stream.ts';

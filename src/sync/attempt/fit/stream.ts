@@ -2,6 +2,12 @@ import type { Column, ColumnType } from '../../../columns/index.ts';
 import { typeWord } from '../../../columns/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 
+/** False when nothing of a table that exists can change the stream: then nobody needs to look at it. */
+export function dependsOnTable({ normalization, schemaPolicy, mode }: ResolvedStream): boolean {
+  // A full refresh replaces every row, so that the table may change as far as the destination allows.
+  return normalization && !(schemaPolicy === 'evolve' && mode === 'full_refresh');
+}
+
 /**
  * Makes the stream fit a table that exists, by the stream's policy for changes of its columns.
  * `evolve`: new columns are added and types widen; values of a type that the table cannot take up are converted.
@@ -14,8 +20,7 @@ export function fitStream(
   warn: (message: string) => void,
 ): ResolvedStream {
   const evolves = stream.schemaPolicy === 'evolve';
-  // A full refresh replaces every row, so that the table may change as far as the destination allows.
-  if (!table || !stream.normalization || (evolves && stream.mode === 'full_refresh')) return stream;
+  if (!table || !dependsOnTable(stream)) return stream;
   const known = new Map(table.map((column) => [column.name, column]));
   const places = stream.lakeColumns.map((_, at) => at);
   const isNew = (at: number): boolean => !evolves && !known.has(stream.lakeColumns[at]!.name) && !isNeeded(stream, at);

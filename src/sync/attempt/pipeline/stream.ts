@@ -1,7 +1,7 @@
 import { Failure, toFailure } from '../../../errors.ts';
 import { streamStateOf } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
-import { createFit, fitStream } from '../fit/index.ts';
+import { createFit, dependsOnTable, fitStream } from '../fit/index.ts';
 import { knownSeq, knowsCommit } from './checkpoint.ts';
 import { createLedger, describeTable } from './context.ts';
 import type { RunTools, StreamWork } from './context.ts';
@@ -27,7 +27,8 @@ export function syncStream(tools: RunTools, stream: ResolvedStream): Promise<voi
 
 /** Opens the stream's table and brings it and the state row together; the caller closes the table. */
 export async function openStream(tools: RunTools, wanted: ResolvedStream): Promise<StreamWork> {
-  const stream = fitStream(wanted, await tools.destination.describeTable(wanted.table), tools.warn);
+  const there = dependsOnTable(wanted) ? await tools.destination.describeTable(wanted.table) : undefined;
+  const stream = fitStream(wanted, there, tools.warn);
   const table = await tools.destination.openTable(describeTable(tools.work, stream));
   const work: StreamWork = {
     tools,
