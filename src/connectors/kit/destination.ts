@@ -1,5 +1,5 @@
 import type { Column, ColumnBatch } from '../../columns/index.ts';
-import type { CatalogPort, Storage, TableName } from '../../lakehouse/index.ts';
+import type { CatalogPort, Storage, TableName, UpkeepPolicy, UpkeepResult } from '../../lakehouse/index.ts';
 import type { World } from '../../world.ts';
 import type { ConnectorContext } from './source.ts';
 import type { ConnectorSpec } from './protocol.ts';
@@ -83,23 +83,9 @@ export interface SealedUnit {
   readonly files: unknown;
 }
 
-/** What the upkeep of a table may do; each part is left out where it is absent. */
-export interface MaintenancePolicy {
-  /** Rewrites small files and files with many deleted rows. */
-  readonly compact?: { readonly targetFileBytes: number; readonly minInputFiles: number };
-  readonly expireSnapshots?: { readonly olderThanMs: number; readonly keepAtLeast: number };
-  /** Removes files that no snapshot names and that are older than this. */
-  readonly removeOrphans?: { readonly olderThanMs: number };
-}
-
-export interface MaintenanceResult {
-  readonly compactedFiles: number;
-  readonly writtenFiles: number;
-  readonly removedDeleteFiles: number;
-  readonly expiredSnapshots: number;
-  readonly removedFiles: number;
-  readonly removedBytes: number;
-}
+/** What the upkeep of a table may do, and what it did: the lakehouse's own words for both. */
+export type MaintenancePolicy = UpkeepPolicy;
+export type MaintenanceResult = UpkeepResult;
 
 /** What the writer knows of a batch; destinations may make use of it. */
 export interface WriteHints {
