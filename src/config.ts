@@ -30,6 +30,27 @@ export interface Config {
   readonly workerSlots: number;
   readonly leaseSeconds: number;
   readonly scheduleCatchUpMinutes: number;
+  /** The one project of the orchestrator: its number and its name. */
+  readonly projectId: number;
+  readonly projectName: string;
+  /** Component runs of a project at once. */
+  readonly parallelism: number;
+  readonly orchestrationNesting: number;
+  readonly trustedComponentHosts: readonly string[];
+  readonly componentHosts: readonly string[];
+  readonly anyPublicHost: 'allow' | 'refuse';
+  readonly remoteComponents: ReadonlyMap<string, string>;
+  readonly disabledComponents: readonly string[];
+  /** Absolute paths of programs; none: `shell.run` is off. */
+  readonly shellPrograms: readonly string[];
+  /** Images; none: `container.run` is off. */
+  readonly containerImages: readonly string[];
+  readonly containerProgram: string;
+  readonly smtpUrl: string | null;
+  readonly mailFrom: string;
+  readonly lineageUrl: string | null;
+  readonly lineageKey: string | null;
+  readonly lineageFile: string | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Named stopping point at which sync attempts kill themselves; only for fault tests. */
   readonly testStopAt: string | null;
@@ -92,11 +113,49 @@ function folders(value: string): string[] {
   return all.map((folder) => resolve(folder));
 }
 
+function hostPorts(value: string): string[] {
+  const all = list(value).map((entry) => entry.toLowerCase());
+  const bad = all.find((entry) => !/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+):\d{1,5}$/.test(entry));
+  if (bad !== undefined) throw new Error(`give host:port, separated by commas; "${bad}" is none`);
+  return all;
+}
+
+function hostNames(value: string): string[] {
+  const all = list(value).map((entry) => entry.toLowerCase());
+  const bad = all.find((entry) => !/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(entry));
+  if (bad !== undefined) throw new Error(`give host names or *.suffix, separated by commas; "${bad}" is none`);
+  return all;
+}
+
+function componentAddresses(value: string): Map<string, string> {
+  return new Map(
+    list(value).map((pair) => {
+      const [, id, address] = /^([^=]{1,255})=(.+)$/.exec(pair) ?? [];
+      if (id === undefined || address === undefined || !URL.canParse(address)) {
+        throw new Error(`give id=https://host/path, separated by commas; "${pair}" is none`);
+      }
+      return [id, address];
+    }),
+  );
+}
+
+function mailAddress(value: string): string {
+  if (!/^[^\s,<>@]+@[^\s,<>@]+$/.test(value)) throw new Error('give one e-mail address');
+  return value;
+}
+
 function faces(value: string): string[] {
   const all = list(value);
   const bad = all.find((face) => !FACES.includes(face));
   if (bad !== undefined) throw new Error(`give faces out of ${FACES.join(', ')}; "${bad}" is none`);
   if (all.includes('olake')) throw new Error('the olake face is never open; leave it out');
+  return all;
+}
+
+function programs(value: string): string[] {
+  const all = list(value);
+  const bad = all.find((program) => !isAbsolute(program));
+  if (bad !== undefined) throw new Error(`give absolute paths, separated by commas; "${bad}" is not absolute`);
   return all;
 }
 
@@ -177,6 +236,72 @@ const settings: Settings = {
     fallback: '60',
     about: 'A missed instant younger than this is made up for once.',
     parse: integer(0, 10080),
+  },
+  projectId: { fallback: '1', about: 'Number of the project of the orchestrator.', parse: integer(1, 2147483647) },
+  projectName: { fallback: 'Penstock', about: 'Name of that project.', parse: text },
+  parallelism: {
+    fallback: '10',
+    about: 'Component runs of the orchestrator at once.',
+    parse: integer(1, 1000),
+  },
+  orchestrationNesting: {
+    fallback: '2',
+    about: 'Orchestrations that may start one another in one chain.',
+    parse: integer(1, 10),
+  },
+  trustedComponentHosts: {
+    fallback: '',
+    about: 'host:port, by commas: may be called by plain HTTP and at private addresses, and get the full run token.',
+    parse: hostPorts,
+  },
+  componentHosts: {
+    fallback: '',
+    about: 'Public hosts that tasks may call, exact or *.suffix, by commas.',
+    parse: hostNames,
+  },
+  anyPublicHost: {
+    fallback: 'refuse',
+    about: 'allow or refuse: tasks may call any public host.',
+    parse: oneOf('allow', 'refuse'),
+  },
+  remoteComponents: {
+    fallback: '',
+    about: 'Components elsewhere as id=https://host/path, by commas.',
+    parse: componentAddresses,
+  },
+  disabledComponents: { fallback: '', about: 'Ids of components that are switched off, by commas.', parse: list },
+  shellPrograms: {
+    fallback: '',
+    about: 'Absolute paths of programs that shell.run may start, by commas; none = shell.run is off.',
+    parse: programs,
+  },
+  containerImages: {
+    fallback: '',
+    about: 'Images that container.run may start, by commas; none = container.run is off.',
+    parse: list,
+  },
+  containerProgram: {
+    fallback: '/usr/bin/docker',
+    about: 'Program that runs containers (docker, podman).',
+    parse: text,
+  },
+  smtpUrl: {
+    fallback: null,
+    about: 'Mail server, smtp:// or smtps://; without it messages stay in the outbox.',
+    secret: true,
+    parse: url('smtp:', 'smtps:'),
+  },
+  mailFrom: { fallback: 'penstock@localhost', about: 'Sender of mails.', parse: mailAddress },
+  lineageUrl: {
+    fallback: null,
+    about: 'OpenLineage endpoint that gets run events by POST.',
+    parse: url('http:', 'https:'),
+  },
+  lineageKey: { fallback: null, about: 'Bearer key for it.', secret: true, parse: text },
+  lineageFile: {
+    fallback: null,
+    about: 'File that gets OpenLineage run events, one per line.',
+    parse: (value) => resolve(value),
   },
   logLevel: {
     fallback: 'info',

@@ -1,0 +1,116 @@
+import type { RunView, TaskView } from '../engine/index.ts';
+import type { StorageToken } from '../access/index.ts';
+import type { Transaction } from '../store/index.ts';
+
+/** One member of an orchestration's task list, as stored and shown (keboola contract 5.2). */
+export type TaskDefinition = TaskSettings &
+  (
+    | { readonly component: string; readonly action: string; readonly componentUrl?: never }
+    | { readonly componentUrl: string; readonly component?: never; readonly action?: never }
+  );
+
+interface TaskSettings {
+  readonly id: number;
+  /** Secrets sealed in rows, masked in answers. */
+  readonly actionParameters: Readonly<Record<string, unknown>>;
+  readonly continueOnFailure: boolean;
+  readonly timeoutMinutes: number | null;
+  readonly active: boolean;
+  /** Adjacent tasks with the same phase run at the same time; null: alone. */
+  readonly phase: string | null;
+}
+
+export type Channel = 'error' | 'warning' | 'waiting' | 'processing';
+
+/** Whom to tell of what (5.3); `email` may also be the URL of a webhook that was defined here (15.11). */
+export interface NotificationRule {
+  readonly email: string;
+  readonly channel: Channel;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+export interface Orchestration {
+  readonly id: number;
+  readonly project: string;
+  readonly name: string;
+  readonly crontabRecord: string | null;
+  readonly zone: string;
+  readonly overlap: 'enqueue' | 'coalesce' | 'skip' | 'cancelRunning';
+  readonly catchUp: 'none' | 'one' | 'all';
+  readonly active: boolean;
+  readonly tokenId: number;
+  readonly tasks: readonly TaskDefinition[];
+  readonly notifications: readonly NotificationRule[];
+  readonly revision: number;
+  readonly lastScheduledTime: Date | null;
+  readonly nextScheduledTime: Date | null;
+  readonly createdTime: Date;
+}
+
+export type Initializer = 'manually' | 'scheduler' | 'trigger';
+
+/** A job: the run, and what a job has besides. */
+export interface Job {
+  readonly run: RunView;
+  readonly orchestrationId: number;
+  readonly orchestrationName: string;
+  readonly initializedBy: Initializer;
+  readonly tokenId: number;
+  readonly initiatorId: number;
+  readonly initiatorAgent: string;
+  readonly emails: readonly string[];
+  readonly tasks: readonly TaskDefinition[];
+  readonly notifications: readonly NotificationRule[];
+  readonly retryOf: number | null;
+  readonly scheduledTime: Date | null;
+  readonly logicalTime: Date | null;
+  readonly coalescedTicks: number;
+}
+
+/** What became of one task of a job: the engine's task, and the end that `orchestrate.task` wrote as its output. */
+export interface JobTask {
+  readonly definition: TaskDefinition;
+  readonly task: TaskView;
+}
+
+/** Output of a task of a job (5.5). */
+export interface TaskEnd {
+  /** Word of the engine, or of the outside component, for the end of what the task called. */
+  readonly status: 'success' | 'warning' | 'error' | 'cancelled' | 'terminated';
+  /** What was sent, secrets masked. */
+  readonly runParameters: unknown;
+  readonly response: unknown;
+}
+
+/** Who asks: the token, the user agent, and the ancestors named by `X-KBC-RunId`. */
+export interface Caller {
+  readonly token: StorageToken;
+  readonly userAgent: string;
+  readonly parentPath: string | null;
+  /** Of the request, e.g. `http://host/orchestrator`. */
+  readonly idempotencyKey?: string;
+}
+
+/** A message to people, as `notify` keeps and delivers it. */
+export interface Message {
+  /** Unique: a second message with the same key is dropped. */
+  readonly key: string;
+  readonly project: string;
+  readonly orchestrationId: number;
+  /** Number of the job. */
+  readonly jobId: number;
+  readonly channel: Channel | 'manual';
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  /** Alerts with the same cause are shown as one group. */
+  readonly cause: string;
+  /** For webhooks: the same as data. */
+  readonly data: unknown;
+}
+
+/** The port through which this room tells people; `notify` stands behind it. */
+export interface Messages {
+  send(tx: Transaction, messages: readonly Message[]): Promise<void>;
+}
