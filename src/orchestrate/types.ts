@@ -1,5 +1,5 @@
 import type { RunView, TaskView } from '../engine/index.ts';
-import type { StorageToken } from '../access/index.ts';
+import type { Actor, StorageToken } from '../access/index.ts';
 import type { Transaction } from '../store/index.ts';
 
 /** One member of an orchestration's task list, as stored and shown (keboola contract 5.2). */
@@ -11,8 +11,10 @@ export type TaskDefinition = TaskSettings &
 
 interface TaskSettings {
   readonly id: number;
-  /** Secrets sealed in rows, masked in answers. */
+  /** As shown: secrets are the mask. `Definitions.parameters.open` answers them in clear. */
   readonly actionParameters: Readonly<Record<string, unknown>>;
+  /** The secrets of the parameters, sealed for the task with this id. Never shown. */
+  readonly sealed?: string;
   readonly continueOnFailure: boolean;
   readonly timeoutMinutes: number | null;
   readonly active: boolean;
@@ -87,8 +89,15 @@ export interface Caller {
   readonly token: StorageToken;
   readonly userAgent: string;
   readonly parentPath: string | null;
-  /** Of the request, e.g. `http://host/orchestrator`. */
   readonly idempotencyKey?: string;
+}
+
+/** Where a change is made and by whom. */
+export interface Scope {
+  readonly project: string;
+  readonly caller: Caller;
+  /** For the audit. */
+  readonly actor: Actor;
 }
 
 /** A message to people, as `notify` keeps and delivers it. */

@@ -14,7 +14,9 @@ create table orchestration (
   catch_up text not null default 'one' check (catch_up in ('none', 'one', 'all')),
   active boolean not null default true,
   token_id bigint not null,
-  -- JSON arrays as clients see them; secrets in the parameters of tasks are sealed in place.
+  -- The token that was made for it, whether it is bound or not: it ends with the orchestration.
+  own_token_id bigint,
+  -- JSON arrays as clients see them; the secrets of a task are sealed beside its masked parameters.
   tasks json not null,
   notifications json not null,
   -- Grows with every change: writers compare it.
@@ -54,13 +56,15 @@ create index orchestration_job_history on orchestration_job (orchestration_id, r
 create unique index orchestration_job_tick on orchestration_job (orchestration_id, scheduled_at)
   where scheduled_at is not null and initialized_by = 'scheduler';
 
--- A start with an idempotency key, kept 24 hours: the same body gets the same job.
-create table orchestration_start_key (
+-- A request with an idempotency key, kept 24 hours: the same body gets what the first one made.
+create table orchestration_request (
   token_id bigint not null,
+  path text not null,
   key text not null,
   body_hash text not null,
-  run_id text not null,
-  created_at timestamptz not null default now(),
-  primary key (token_id, key)
+  -- Id of a run, or of an orchestration.
+  made text not null,
+  created_at timestamptz not null default clock_timestamp(),
+  primary key (token_id, path, key)
 );
-create index orchestration_start_key_age on orchestration_start_key (created_at);
+create index orchestration_request_age on orchestration_request (created_at);

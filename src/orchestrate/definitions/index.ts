@@ -1,0 +1,2 @@
+export { createDefinitions } from './definitions.ts';
+export type * from './types.ts';

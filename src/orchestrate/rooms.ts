@@ -1,0 +1,27 @@
+import type { Access, Secrets } from '../access/index.ts';
+import type { StorageTokens } from '../access/index.ts';
+import type { ComponentSpec } from '../components/kit/index.ts';
+import type { Config } from '../config.ts';
+import type { Engine } from '../engine/index.ts';
+import type { Observe } from '../observe/index.ts';
+import type { Outbound } from '../outbound/index.ts';
+import type { Scheduler } from '../schedule/index.ts';
+import type { Store } from '../store/index.ts';
+import type { World } from '../world.ts';
+import type { Messages } from './types.ts';
+
+/** What the room needs from others. Every part of it takes these, and the parts that it builds on. */
+export interface OrchestrateRooms {
+  readonly config: Config;
+  readonly world: World;
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly tokens: StorageTokens;
+  readonly secrets: Secrets;
+  readonly audit: Access['audit'];
+  readonly scheduler: Scheduler;
+  readonly outbound: Outbound;
+  readonly components: readonly ComponentSpec[];
+  readonly messages: Messages;
+  readonly log?: Observe['log'];
+}
