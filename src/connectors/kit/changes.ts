@@ -69,10 +69,11 @@ export interface ReadChanges {
  * `reached`: everything up to `upTo` was handed over.
  * `columns changed`: the next transaction brings columns that the selection of `streams` lacks; discover anew and go on.
  * `truncated`: the next transaction empties `streams`; they must be loaded anew.
+ * `replaced`: from the next transaction on another table bears the name, made anew or swapped in; discover and load anew.
  * A read tells of the same change once per session, so that going on always gets further.
  */
 export interface ReadEnd {
-  readonly reason: 'reached' | 'columns changed' | 'truncated';
+  readonly reason: 'reached' | 'columns changed' | 'truncated' | 'replaced';
   /** Indexes into `ReadChanges.streams`. */
   readonly streams: readonly number[];
 }
@@ -86,6 +87,11 @@ export interface ChangeLog {
    * repair it, unless the changes of these streams can be read.
    */
   check(streams: readonly StreamSelection[], options: { readonly signal: AbortSignal }): Promise<void>;
+  /**
+   * Names the table behind the stream's name at this moment: one that was made anew or swapped in has another. Absent where
+   * the log itself tells of every such table.
+   */
+  identify?(stream: StreamSelection, options: { readonly signal: AbortSignal }): Promise<string>;
   /** The moment of this session's load snapshot; takes the snapshot when there is none yet. */
   mark(options: { readonly signal: AbortSignal }): Promise<LogMark>;
   /** Where the log ends now: what is safely written at the source, never more. */

@@ -41,6 +41,38 @@ export function endTests(session: InChangeSession, place: () => ChangePlace): vo
     });
   });
 
+  it('stops before the changes of another table under the same name, and goes on with them', async () => {
+    await place().createTable('reborn');
+    await session(async (opened, select) => {
+      const log = logOf(opened);
+      const selection = await select('reborn');
+      const name = () => log.identify?.(selection, { signal });
+      const first = await name();
+      assert.equal(await name(), first);
+      const from = await log.end({ signal });
+      await inTransaction(place(), ["insert into reborn values (1, 1, '')"]);
+      await inTransaction(place(), ['alter table reborn rename to reborn_before']);
+      await place().createTable('reborn');
+      assert.ok(first === undefined || (await name()) !== first);
+      await inTransaction(place(), ["insert into reborn values (2, 1, '')"]);
+      await inTransaction(place(), ["insert into reborn_before values (3, 1, '')"]);
+      const upTo = await log.end({ signal });
+      const rows: string[] = [];
+      for (let position = from, told = false; ;) {
+        const kept = keepChanges({ streams: [streamAfter(selection, position)], from: position, upTo });
+        const { reason } = await log.read(kept);
+        const ids = kept.changes.map(({ row }) => row[0] ?? '');
+        assert.ok(told || !ids.includes('2'), 'a row of the other table came before it was told');
+        rows.push(...ids);
+        if (reason === 'reached') break;
+        assert.equal(reason, 'replaced');
+        told = true;
+        position = kept.boundaries.at(-1)!.position;
+      }
+      assert.deepEqual(rows, ['1', '2']);
+    });
+  });
+
   it('stops before a transaction that brings new columns, and reads them with a new selection', async () => {
     await place().createTable('grown');
     await session(async (opened, select) => {

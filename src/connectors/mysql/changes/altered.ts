@@ -16,12 +16,12 @@ interface Work {
   readonly starts: Starts;
 }
 
-/** Streams that must hear of the statement behind `place`: emptied ones, and altered ones that have columns we lack. */
+/** Streams that must hear of the statement behind `place`: emptied and replaced ones, and altered ones that have columns we lack. */
 export async function alteredStreams(work: Work, meaning: StatementMeaning, place: LogPlace): Promise<number[]> {
   const streams: number[] = [];
   for (const [index, { selection }] of work.changes.streams.entries()) {
     const { namespace, name } = selection;
-    if (!meaning.tables.some((table) => table.namespace === namespace && table.name === name)) continue;
+    if (!meaning.tables.some((table) => table.namespace === namespace && (table.name ?? name) === name)) continue;
     if (work.starts.isKnown(index)) continue;
     const key = `${meaning.kind} ${printPosition(place)} ${namespace}.${name}`;
     if (work.told.has(key)) continue;

@@ -170,24 +170,28 @@ for (const { name, settings } of SERVERS) {
       assert.equal(changes[0]!.row[1], 'ab'.repeat(9_000_000));
     });
 
-    it('tells a table that was swept without rows in the log as emptied', async () => {
+    it('tells a table that was swept without rows in the log as emptied, and one that made room as replaced', async () => {
       await source.run(
         'create table swept (id int primary key) partition by range (id) (partition p0 values less than (10), partition p1 values less than (20))',
       );
       await inSession(async ({ session, stream }) => {
         const log = session.changeLog!;
         const selection = await stream('swept');
-        for (const statement of [
-          'alter table swept truncate partition p0',
-          'create or replace table swept (id int primary key)',
-          'rename table swept to gone_1, gone_1 to swept',
-          'drop table swept',
-        ]) {
+        const sweeping = [
+          ['truncated', 'alter table swept truncate partition p0'],
+          ['replaced', 'create or replace table swept (id int primary key)'],
+          ['replaced', 'rename table swept to gone_1, gone_1 to swept'],
+          ['replaced', 'alter table swept rename to gone_2'],
+          ['replaced', 'rename table gone_2 to swept'],
+          ['replaced', 'drop table swept'],
+          ['replaced', 'drop database shop; create database shop; use shop'],
+        ] as const;
+        for (const [reason, statement] of sweeping) {
           const from = await log.end({ signal });
           await source.run(statement);
           const upTo = await log.end({ signal });
           const kept = keepChanges({ streams: [streamAfter(selection, from)], from, upTo });
-          assert.deepEqual(await log.read(kept), { reason: 'truncated', streams: [0] }, statement);
+          assert.deepEqual(await log.read(kept), { reason, streams: [0] }, statement);
           assert.equal(kept.boundaries.at(-1)?.position, from);
         }
       });

@@ -227,8 +227,9 @@ function* takeStatement(reading: Reading, event: LogEvent): Generator<Promise<un
   const packed = event.type === EVENT.mariadbCompressedQuery;
   const statement = parseStatement(event, packed ? inflate : undefined);
   const meaning = readStatement(statement);
-  if (meaning.kind === 'altered' || meaning.kind === 'emptied') {
-    yield* meetDefinition(reading, meaning);
+  const reason = END_OF[meaning.kind];
+  if (reason) {
+    yield* meetDefinition(reading, meaning, reason);
     if (reading.ended) return;
   }
   if (meaning.kind === 'changes') refuseText(reading, meaning);
@@ -256,17 +257,26 @@ function* takeStatement(reading: Reading, event: LogEvent): Generator<Promise<un
   }
 }
 
-/** Ends the read before a statement that empties or widens a table that is followed, once per session. */
-function* meetDefinition(reading: Reading, meaning: StatementMeaning): Generator<Promise<unknown>> {
+/** How a read ends before statements that concern its tables. */
+const END_OF: { readonly [Kind in StatementMeaning['kind']]?: ReadEnd['reason'] } = {
+  altered: 'columns changed',
+  emptied: 'truncated',
+  replaced: 'replaced',
+};
+
+/** Ends the read before a statement that empties, widens or replaces a table that is followed, once per session. */
+function* meetDefinition(
+  reading: Reading,
+  meaning: StatementMeaning,
+  reason: ReadEnd['reason'],
+): Generator<Promise<unknown>> {
   const { work, rows, cursor, starts } = reading;
   const found = { streams: [] as number[] };
   yield (async () => {
     found.streams = await alteredStreams({ ...work, starts }, meaning, cursor.place);
   })();
   rows.forget();
-  if (found.streams.length === 0) return;
-  const reason = meaning.kind === 'emptied' ? 'truncated' : 'columns changed';
-  reading.ended = { reason, streams: found.streams };
+  if (found.streams.length > 0) reading.ended = { reason, streams: found.streams };
 }
 
 function refuseText({ work, starts }: Reading, { tables }: StatementMeaning): void {

@@ -2,15 +2,26 @@ import type { StatementEvent } from './events.ts';
 
 export interface TableReference {
   readonly namespace: string;
-  readonly name: string;
+  /** Undefined for all tables of the database. */
+  readonly name: string | undefined;
 }
 
 /**
  * What a statement of the log means to a reader of rows.
+ * `emptied`: rows went, or came, without the log saying which. `replaced`: another table bears the name now, or none.
  * `changes`: a statement that changed rows and is logged as text, which nobody can follow.
  */
 export interface StatementMeaning {
-  readonly kind: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'altered' | 'emptied' | 'changes' | 'other';
+  readonly kind:
+    | 'begin'
+    | 'commit'
+    | 'rollback'
+    | 'savepoint'
+    | 'altered'
+    | 'emptied'
+    | 'replaced'
+    | 'changes'
+    | 'other';
   readonly tables: readonly TableReference[];
 }
 
@@ -21,8 +32,8 @@ const LIST = `${TABLE}(?:\\s*,\\s*${TABLE})*`;
 const ALTER = '^alter\\s+(?:online\\s+|offline\\s+|ignore\\s+)*table\\s+(?:if\\s+exists\\s+)?';
 
 /** Parts of `ALTER TABLE` that take rows away or bring some without saying which. */
-const SWEEPING =
-  '(?:truncate|drop|exchange|convert)\\s+(?:partition|table)\\b|(?:import|discard)\\s+tablespace\\b|rename\\s+(?!column\\b|index\\b|key\\b)';
+const SWEEPING = '(?:truncate|drop|exchange|convert)\\s+(?:partition|table)\\b|(?:import|discard)\\s+tablespace\\b';
+const RENAMING = 'rename\\s+(?!column\\b|index\\b|key\\b)';
 
 /** The first that fits decides. Tables are the first group; `RENAME` is looked at as a whole. */
 const SHAPES: readonly (readonly [StatementMeaning['kind'], RegExp])[] = [
@@ -31,14 +42,16 @@ const SHAPES: readonly (readonly [StatementMeaning['kind'], RegExp])[] = [
   ['savepoint', /^(?:savepoint|release savepoint)\b/i],
   ['rollback', /^rollback\b/i],
   ['emptied', new RegExp(`${ALTER}(${TABLE})[\\s,][\\s\\S]*?\\b(?:${SWEEPING})`, 'i')],
+  ['replaced', new RegExp(`${ALTER}(${TABLE})[\\s,][\\s\\S]*?\\b${RENAMING}`, 'i')],
   [
     'altered',
     new RegExp(`^alter\\s+(?:online\\s+|offline\\s+|ignore\\s+)*table\\s+(?:if\\s+exists\\s+)?(${TABLE})`, 'i'),
   ],
   ['emptied', new RegExp(`^truncate\\s+(?:table\\s+)?(${TABLE})`, 'i')],
-  ['emptied', new RegExp(`^drop\\s+table\\s+(?:if\\s+exists\\s+)?(${LIST})`, 'i')],
-  ['emptied', new RegExp(`^create\\s+or\\s+replace\\s+table\\s+(${TABLE})`, 'i')],
-  ['emptied', new RegExp(`^rename\\s+tables?\\s+(?:if\\s+exists\\s+)?(.+)$`, 'is')],
+  ['replaced', new RegExp(`^drop\\s+table\\s+(?:if\\s+exists\\s+)?(${LIST})`, 'i')],
+  ['replaced', new RegExp(`^drop\\s+(?:database|schema)\\s+(?:if\\s+exists\\s+)?(?<database>${NAME})`, 'i')],
+  ['replaced', new RegExp(`^create\\s+or\\s+replace\\s+table\\s+(${TABLE})`, 'i')],
+  ['replaced', new RegExp(`^rename\\s+tables?\\s+(?:if\\s+exists\\s+)?(.+)$`, 'is')],
   ['changes', new RegExp(`^(?:insert|replace)\\b.*?\\binto\\s+(${TABLE})`, 'is')],
   ['changes', new RegExp(`^(?:insert|replace)\\s+(?:ignore\\s+)?(${TABLE})`, 'is')],
   ['changes', new RegExp(`^update\\s+(?:low_priority\\s+|ignore\\s+)*(${LIST})`, 'is')],
@@ -51,7 +64,10 @@ export function readStatement({ schema, text }: StatementEvent): StatementMeanin
   const plain = withoutComments(text);
   for (const [kind, shape] of SHAPES) {
     const match = shape.exec(plain);
-    if (match) return { kind, tables: match[1] === undefined ? [] : tablesOf(match[1], schema) };
+    if (!match) continue;
+    const database = match.groups?.['database'];
+    if (database !== undefined) return { kind, tables: [{ namespace: unquote(database), name: undefined }] };
+    return { kind, tables: match[1] === undefined ? [] : tablesOf(match[1], schema) };
   }
   return { kind: 'other', tables: [] };
 }

@@ -5,6 +5,7 @@ import type { ChangesConfig, PostgresConfig } from '../config.ts';
 import { cancelledFailure } from '../failures.ts';
 import type { Readers } from '../readers.ts';
 import { quoteName, quoteText } from '../select.ts';
+import { findRelation } from '../selection.ts';
 import { PLACE_COLUMN } from './batches.ts';
 import { checkLog } from './check.ts';
 import { createControl, type Control } from './control.ts';
@@ -56,6 +57,7 @@ export function createChangeLog(work: LogWork): { readonly log: ChangeLog; close
       control.use(signal, (connection) =>
         checkLog(connection, { config, changes, log: work.context.log, streams, signal }),
       ),
+    identify: (stream, { signal }) => control.use(signal, async ({ query }) => (await findRelation(query, stream)).oid),
     mark: ({ signal }) => takeMark(state, signal),
     end: ({ signal }) => control.use(signal, async ({ query }) => printLsn(await findEnd(query))),
     start: ({ signal }) => control.use(signal, async ({ query }) => printLsn((await slotOf(state, query)).confirmed)),

@@ -60,9 +60,10 @@ export function createReplay(read: LogRead, emitter: Emitter, start: { floor: bi
     wants: (oid) => tableOf.has(oid),
     onRelation(body) {
       const { oid, namespace, name } = parseRelation(body);
-      // A table that was dropped and made anew has another number.
+      // A table that was made anew or swapped in has another number; one that gave the name away is ours no longer.
       const table = findTable(namespace, name);
       if (table) tableOf.set(oid, table);
+      else if (isStranger(tableOf.get(oid), oid)) tableOf.delete(oid);
     },
     async run(transaction) {
       const { commit, xid, touched } = transaction;
@@ -71,7 +72,11 @@ export function createReplay(read: LogRead, emitter: Emitter, start: { floor: bi
       const concerned = [...planned, ...[...touched].map((oid) => plans.get(oid))].filter(
         (plan) => plan !== undefined && live[plan.table.index] && touched.has(plan.relation.oid),
       ) as RelationPlan[];
-      const stop = emptied(transaction, { read, live, tableOf }) ?? reshaped(concerned, read, start.binary);
+      const concerning = { read, live, tableOf };
+      const stop =
+        replaced(transaction, concerning) ??
+        emptied(transaction, concerning) ??
+        reshaped(concerned, read, start.binary);
       if (stop) return stop;
       await applier.apply(transaction, { live, plans, planned });
       transaction.store.drop();
@@ -96,6 +101,20 @@ interface Concerned {
   readonly tableOf: ReadonlyMap<number, ChangeTable>;
 }
 
+/** Another table than the one that bore the name when the read began. */
+const isStranger = (table: ChangeTable | undefined, oid: number): boolean => Number(table?.relation.oid) !== oid;
+
+/** The end that changes of another table of the same name are, the first time that it is met. */
+function replaced({ touched }: LoggedTransaction, { read, live, tableOf }: Concerned): ReadEnd | undefined {
+  const streams = new Set<number>();
+  for (const oid of touched) {
+    const table = tableOf.get(oid);
+    if (!table || !live[table.index] || !isStranger(table, oid)) continue;
+    if (isNew(read, `${wordOf(table)} became ${oid}`)) streams.add(table.index);
+  }
+  return endOf('replaced', streams);
+}
+
 /** The end that tables emptied by the transaction are, the first time that it is met. */
 function emptied(transaction: LoggedTransaction, { read, live, tableOf }: Concerned): ReadEnd | undefined {
   const streams = new Set<number>();
@@ -108,7 +127,7 @@ function emptied(transaction: LoggedTransaction, { read, live, tableOf }: Concer
       }
     }
   }
-  return streams.size > 0 ? { reason: 'truncated', streams: [...streams].toSorted((a, b) => a - b) } : undefined;
+  return endOf('truncated', streams);
 }
 
 /** The end that new columns are, the first time that these columns are met. */
@@ -123,10 +142,14 @@ function reshaped(plans: readonly RelationPlan[], read: LogRead, binary: boolean
       streams.add(table.index);
     }
   }
-  if (streams.size > 0) return { reason: 'columns changed', streams: [...streams].toSorted((a, b) => a - b) };
+  if (streams.size > 0) return endOf('columns changed', streams);
   if (!binary || plans.every(({ readsBinary }) => readsBinary)) return undefined;
   read.memory.needsText = true;
   return 'again';
+}
+
+function endOf(reason: ReadEnd['reason'], streams: ReadonlySet<number>): ReadEnd | undefined {
+  return streams.size > 0 ? { reason, streams: [...streams].toSorted((a, b) => a - b) } : undefined;
 }
 
 function isNew({ memory }: LogRead, change: string): boolean {

@@ -24,6 +24,11 @@ export interface LogPlace {
   readonly position: LogPosition;
   /** `LogMark.seen` of the load; dropped once the position has passed everything that the load can have seen. */
   readonly seen: string | null;
+  /**
+   * `ChangeLog.identify` of the table whose rows these are; absent in commits of earlier versions, and where the log itself
+   * tells of another table.
+   */
+  readonly table?: string;
 }
 
 /** A load that is not complete; absent once it is. */

@@ -1,12 +1,13 @@
 import { Failure } from '../../../../errors.ts';
 import type { ChangeLog, LogPosition, ReadChanges } from '../../../../connectors/kit/index.ts';
 import type { ResolvedStream } from '../../../catalog/index.ts';
+import type { LogPlace } from '../checkpoint.ts';
 import type { RunTools } from '../context.ts';
 import { allOrFirstCause } from '../limit.ts';
 import { BATCH, refuse } from '../load.ts';
 import { reconcile } from '../reconcile.ts';
 import { beginStream } from './begin.ts';
-import { earliest } from './log-run.ts';
+import { earliest, nameTable } from './log-run.ts';
 import type { LogRun, LogStream } from './log-run.ts';
 import { mend } from './mend.ts';
 import type { Pace } from './pace.ts';
@@ -43,12 +44,14 @@ async function beginAll(
   { log, streams, pace }: { log: ChangeLog; streams: readonly ResolvedStream[]; pace: Pace },
   opened: LogStream[],
 ): Promise<void> {
+  const named = new Map<string, Pick<LogPlace, 'table'>>();
+  for (const { id, selection } of streams) named.set(id, await nameTable({ log, tools }, selection));
   const loading = await tools.openSource();
   const end = await log.end({ signal: tools.signal });
   const works = streams.map((stream) => async () => {
     await pace.beginning(async () => {
       tools.signal.throwIfAborted();
-      opened.push(await beginStream(tools, { log, end, loading }, stream));
+      opened.push(await beginStream(tools, { log, end, loading, named }, stream));
     });
   });
   await allOrFirstCause(works, tools.stop);

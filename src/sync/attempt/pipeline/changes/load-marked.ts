@@ -9,15 +9,19 @@ import { countEarlier } from '../refresh.ts';
 
 /**
  * Loads the stream as it was at one moment of the change log, and answers that moment: following the log from there on
- * makes the table equal to the source. `source` is a session for loads, which keeps its moment open until it is closed.
+ * makes the table equal to the source. `source` is a session for loads, which keeps its moment open until it is closed;
+ * `named` was asked before that moment.
  */
-export function loadMarked(work: StreamWork, source: SourceSession): Promise<LogPlace> {
+export function loadMarked(
+  work: StreamWork,
+  { source, named }: { readonly source: SourceSession; readonly named: Pick<LogPlace, 'table'> },
+): Promise<LogPlace> {
   const { changeLog } = source;
   if (!changeLog) throw new Failure('internal', 'a session of a source with a change log lacks it');
-  return loadAt({ ...work, tools: { ...work.tools, source } }, changeLog);
+  return loadAt({ ...work, tools: { ...work.tools, source } }, changeLog, named);
 }
 
-async function loadAt(work: StreamWork, log: ChangeLog): Promise<LogPlace> {
+async function loadAt(work: StreamWork, log: ChangeLog, named: Pick<LogPlace, 'table'>): Promise<LogPlace> {
   const { tools, stream, table, progress } = work;
   const { signal, source } = tools;
   const mark = await log.mark({ signal });
@@ -30,7 +34,7 @@ async function loadAt(work: StreamWork, log: ChangeLog): Promise<LogPlace> {
   const start: LoadProgress = going ?? { ...beginLoad(work, plan, effectOf(work)), mark };
   const done = await loadChunks(work, { start, details: () => ({}) });
   tools.io.world.reach('sync.load-read');
-  const place = placeOf(done.mark ?? mark);
+  const place: LogPlace = { ...placeOf(done.mark ?? mark), ...named };
   const tableRows = await finishLoad(work, done, () => ({ log: place }));
   tools.io.log({ level: 'info', message: `${stream.id}: loaded ${done.rows} rows as of ${place.position}` });
   const sourceRows = await source.countRows(stream.selection, { signal });

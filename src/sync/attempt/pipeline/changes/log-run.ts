@@ -1,4 +1,4 @@
-import type { ChangeLog, LogPosition } from '../../../../connectors/kit/index.ts';
+import type { ChangeLog, LogPosition, StreamSelection } from '../../../../connectors/kit/index.ts';
 import { streamStateOf } from '../../../catalog/index.ts';
 import { createChangeDecorator } from '../../decorate/index.ts';
 import { knowsCommit } from '../checkpoint.ts';
@@ -43,6 +43,14 @@ export function knownPlace(
   const common = isCurrent && global?.streams.includes(stream.id) === true ? log.fromState(global.state) : undefined;
   if (common === undefined || log.compare(common, last.log.position) <= 0) return last.log;
   return { ...last.log, position: common };
+}
+
+/** The part of a place that names the source's table. Asked before a load takes its snapshot: never newer than its rows. */
+export async function nameTable(
+  { log, tools }: Pick<LogRun, 'log' | 'tools'>,
+  selection: StreamSelection,
+): Promise<Pick<LogPlace, 'table'>> {
+  return log.identify ? { table: await log.identify(selection, { signal: tools.signal }) } : {};
 }
 
 /** The earliest place of any stream: reading begins there, and the source may forget what lies before. */

@@ -3,18 +3,26 @@ import { Failure } from '../../../../errors.ts';
 import { isIdentityChanged } from '../checkpoint.ts';
 import { resolveAll } from '../resolve.ts';
 import { namingStream, openStream } from '../stream.ts';
+import { REPLACED } from './begin.ts';
 import { loadMarked } from './load-marked.ts';
-import { createLogStream } from './log-run.ts';
+import { createLogStream, nameTable } from './log-run.ts';
 import type { LogRun } from './log-run.ts';
 
 /** Makes the named streams ready for the transaction that ended the read. */
 export async function mend(run: LogRun, end: ReadEnd): Promise<void> {
-  if (end.reason === 'columns changed') return adoptColumns(run, end.streams);
-  for (const index of end.streams) await replaceEmptied(run, index);
+  if (end.reason !== 'truncated') await openAnew(run, end.streams);
+  for (const index of end.streams) await MENDING[end.reason](run, index);
 }
 
+const MENDING: { readonly [Reason in ReadEnd['reason']]: (run: LogRun, index: number) => Promise<void> } = {
+  reached: async () => undefined,
+  'columns changed': adoptColumns,
+  truncated: replaceEmptied,
+  replaced: replaceTable,
+};
+
 /** Discovers the source anew, and opens the tables of these streams with the columns that it has now. */
-async function adoptColumns(run: LogRun, indexes: readonly number[]): Promise<void> {
+async function openAnew(run: LogRun, indexes: readonly number[]): Promise<void> {
   const { tools, log, streams } = run;
   const { signal, work } = tools;
   const fresh = await tools.openSource();
@@ -28,14 +36,13 @@ async function adoptColumns(run: LogRun, indexes: readonly number[]): Promise<vo
     if (!stream) throw new Failure('object_missing', `stream ${old.stream.id} is not in the source any more`);
     await old.table.close();
     streams[index] = createLogStream(await namingStream(stream.id, () => openStream(tools, stream)), place);
-    tools.io.log({ level: 'info', message: `${stream.id}: its columns changed at the source; the table follows` });
-    await replaceUnidentified(run, index);
   }
 }
 
-/** Rows that would not be found any more are loaded anew under their new identities. */
-async function replaceUnidentified(run: LogRun, index: number): Promise<void> {
+/** The table has its new columns. Rows that would not be found any more are loaded anew under their new identities. */
+async function adoptColumns(run: LogRun, index: number): Promise<void> {
   const { stream, ledger } = run.streams[index]!.work;
+  run.tools.io.log({ level: 'info', message: `${stream.id}: its columns changed at the source; the table follows` });
   if (!ledger.last || !isIdentityChanged(stream, ledger.last)) return;
   if (stream.mode === 'cdc') {
     run.tools.warn(`${stream.id}: what identifies its rows has changed at the source; it is loaded again`);
@@ -56,11 +63,20 @@ async function replaceEmptied(run: LogRun, index: number): Promise<void> {
   await loadAnew(run, index);
 }
 
+/** Nothing in the log says which rows of the earlier table the present one lacks. */
+async function replaceTable(run: LogRun, index: number): Promise<void> {
+  const { stream } = run.streams[index]!.work;
+  const what = stream.mode === 'cdc' ? 'it is loaded again' : 'its changes are added to those of the earlier one';
+  run.tools.warn(`${stream.id}: ${REPLACED}; ${what}`);
+  if (stream.mode === 'cdc') await loadAnew(run, index);
+}
+
 async function loadAnew(run: LogRun, index: number): Promise<void> {
   const { tools, log, streams } = run;
   const one = streams[index]!;
-  const loading = await tools.openSource();
-  one.place = await namingStream(one.work.stream.id, () => loadMarked(one.work, loading));
-  await loading.close();
+  const named = await nameTable(run, one.work.stream.selection);
+  const source = await tools.openSource();
+  one.place = await namingStream(one.work.stream.id, () => loadMarked(one.work, { source, named }));
+  await source.close();
   run.seenUntil = await log.end({ signal: tools.signal });
 }

@@ -101,5 +101,5 @@ async function commitUnit({ work }: LogStream, { unit, counts }: OpenUnit, log: 
 /** Where the stream is once everything up to `position` is in its table. A later load may have brought it further. */
 function placeAt({ log, seenUntil }: LogRun, { place }: LogStream, position: LogPosition): LogPlace {
   const reached = log.compare(position, place.position) > 0 ? position : place.position;
-  return { position: reached, seen: log.compare(reached, seenUntil) > 0 ? null : place.seen };
+  return { ...place, position: reached, seen: log.compare(reached, seenUntil) > 0 ? null : place.seen };
 }
