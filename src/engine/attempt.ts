@@ -1,17 +1,13 @@
 import { Failure, toFailure } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
-import type { EngineContext } from './context.ts';
-import { isConnectionLoss } from './connection-loss.ts';
+import { toAttempt } from './attempt-handle.ts';
+import type { EngineContext, WorkerContext } from './context.ts';
 import { createLogWriter } from './logs.ts';
 import type { LogWriter } from './logs.ts';
-import { addTasks, withdrawTasks } from './siblings.ts';
-import { startRun } from './start.ts';
-import { holdTask, writeProgress } from './tables/claim.ts';
+import { createProgressWriter } from './progress.ts';
 import type { ClaimedRows } from './tables/claim.ts';
-import { toJson, toRunView, toTaskView } from './tables/rows.ts';
-import type { Attempt, AttemptResult, RunPlan } from './types.ts';
+import type { Attempt, AttemptResult } from './types.ts';
 
-const PROGRESS_MS = 500;
 /** An attempt that has not come back this long after its signal aborted is ended without it. */
 export const ABORT_GRACE_MS = 8000;
 
@@ -24,20 +20,22 @@ export interface RunningAttempt {
 }
 
 export type AttemptEnd =
-  | { readonly kind: 'result'; readonly result: AttemptResult; readonly log: LogWriter }
+  | { readonly kind: 'result'; readonly result: Exclude<AttemptResult, { outcome: 'failed' }>; readonly log: LogWriter }
   | AttemptFailure;
 
 export interface AttemptFailure {
   readonly kind: 'failure';
   readonly failure: FailureRecord;
   readonly abortedBy?: Failure;
+  /** Kept on the task when the failure ends it. */
+  readonly output?: unknown;
   /** Our own database broke away under it: no fault of the task, like a lost worker. */
   readonly hasLostStore: boolean;
   readonly log: LogWriter;
 }
 
 /** Executes the component of a claimed task. */
-export function beginAttempt(context: EngineContext, claim: ClaimedRows): RunningAttempt {
+export function beginAttempt(context: WorkerContext, claim: ClaimedRows): RunningAttempt {
   const controller = new AbortController();
   const log = createLogWriter(context, claim.run.id);
   const progress = createProgressWriter(context, claim);
@@ -53,10 +51,11 @@ export function beginAttempt(context: EngineContext, claim: ClaimedRows): Runnin
     stopTimer?.();
     await progress.finish();
     await log.flush();
-    if (outcome instanceof Failure) {
+    if (outcome instanceof Failure || outcome.outcome === 'failed') {
       const abortedBy = controller.signal.aborted ? (controller.signal.reason as Failure) : undefined;
-      const failure = (abortedBy ?? outcome).toRecord();
-      return { kind: 'failure', failure, abortedBy, hasLostStore: health.hasLostStore, log };
+      const failed = outcome instanceof Failure ? { failure: outcome, output: undefined } : outcome;
+      const failure = (abortedBy ?? failed.failure).toRecord();
+      return { kind: 'failure', failure, output: failed.output, abortedBy, hasLostStore: health.hasLostStore, log };
     }
     return { kind: 'result', result: outcome, log };
   };
@@ -106,92 +105,4 @@ function startTimer(delayMs: number, onEnd: () => void): () => void {
   };
   arm();
   return () => clearTimeout(timer);
-}
-
-interface AttemptParts {
-  readonly signal: AbortSignal;
-  readonly log: LogWriter;
-  readonly progress: ProgressWriter;
-  readonly health: { hasLostStore: boolean };
-}
-
-function toAttempt(context: EngineContext, claim: ClaimedRows, parts: AttemptParts): Attempt {
-  const { task } = claim;
-  const owner = { taskId: task.id, fence: task.fence ?? -1 };
-  const guarded: Attempt['guarded'] = async (work) => {
-    try {
-      const result = await context.store.transaction(async (tx) => {
-        if (!(await holdTask(tx, owner))) {
-          throw new Failure('lease_lost', 'a newer attempt owns this task, or the task has ended');
-        }
-        return work(tx);
-      });
-      parts.health.hasLostStore = false;
-      return result;
-    } catch (error) {
-      if (!isConnectionLoss(error)) throw error;
-      parts.health.hasLostStore = true;
-      throw new Failure('connection_lost', 'the connection to our own database broke', { cause: error });
-    }
-  };
-  return {
-    run: toRunView(claim.run),
-    task: toTaskView(task),
-    number: task.attempt,
-    fence: owner.fence,
-    signal: parts.signal,
-    log: parts.log.write,
-    progress: parts.progress.replace,
-    guarded,
-    async startChild(plan) {
-      const child: RunPlan = {
-        ...plan,
-        trigger: 'parent',
-        parentTaskId: task.id,
-        createdBy: plan.createdBy ?? claim.run.created_by,
-        idempotencyKey: `child/${task.id}/${plan.idempotencyKey ?? plan.definition ?? plan.kind}`,
-      };
-      const started = await guarded((tx) => startRun(context, child, tx));
-      return started;
-    },
-    addTasks: (plans) => addTasks(context, { runId: task.run_id, ...owner }, plans),
-    withdrawTasks: (keys) => withdrawTasks(context, { runId: task.run_id, ...owner }, keys),
-  };
-}
-
-interface ProgressWriter {
-  replace(value: unknown): void;
-  finish(): Promise<void>;
-}
-
-/** Keeps the newest progress value; writes it at most every 500 ms, and what is left at the end. */
-function createProgressWriter(context: EngineContext, claim: ClaimedRows): ProgressWriter {
-  let value: unknown;
-  let isDirty = false;
-  let timer: NodeJS.Timeout | undefined;
-  let writing: Promise<void> = Promise.resolve();
-  const store = async (): Promise<void> => {
-    if (!isDirty) return;
-    isDirty = false;
-    const owner = { taskId: claim.task.id, fence: claim.task.fence ?? -1, progress: toJson(value) };
-    await writeProgress(context.store.db, owner).catch((error: unknown) => {
-      context.log('warn', 'progress could not be stored', { run: claim.run.id, error: String(error) });
-    });
-  };
-  const write = (): Promise<void> => {
-    timer = undefined;
-    writing = writing.then(store);
-    return writing;
-  };
-  return {
-    replace(next) {
-      value = next;
-      isDirty = true;
-      timer ??= setTimeout(() => void write(), PROGRESS_MS);
-    },
-    finish() {
-      clearTimeout(timer);
-      return write();
-    },
-  };
 }

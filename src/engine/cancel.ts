@@ -4,16 +4,22 @@ import type { EngineContext } from './context.ts';
 import { endPhase } from './finish.ts';
 import { cancelWaitingTasks, requestCancel } from './tables/cancel.ts';
 import { lockRun } from './tables/finish.ts';
+import type { State } from './types.ts';
 
 /**
  * Asks a run to end. What nobody executes (planned, queued, waiting for a callback) is cancelled in this transaction;
  * running attempts are told to stop, and end the run when they have. False when the run is unknown or terminal.
  */
-export async function cancelRun(context: EngineContext, runId: string, by: string): Promise<boolean> {
+export async function cancelRun(
+  context: EngineContext,
+  order: { runId: string; by: string; onlyIn?: readonly State[] | undefined },
+): Promise<boolean> {
+  const { runId, by, onlyIn } = order;
   return transact(context, async (commit) => {
     const { tx } = commit;
     const locked = await lockRun(tx, runId);
     if (locked === undefined || locked.ended_at !== null) return false;
+    if (onlyIn?.includes(locked.state) === false) return false;
     const reason = new Failure('cancelled', 'the run was cancelled').toRecord();
     const dropped = await cancelWaitingTasks(tx, { runId, reason });
     await context.queue.drop(

@@ -9,8 +9,8 @@ import type { EngineLog, EngineMetrics } from './metrics.ts';
 import { openQueue } from './queue.ts';
 import { createWaiter, openSignals } from './signals.ts';
 import { startRun } from './start.ts';
-import { insertMessage } from './tables/outbox.ts';
-import { listRuns, listTasks, readRun } from './tables/read.ts';
+import { insertMessage, readMessageState } from './tables/outbox.ts';
+import { listChildren, listRuns, listTasks, readRun, readRunByNumber } from './tables/read.ts';
 import { toRunView, toTaskView } from './tables/rows.ts';
 import type { Component, Deliverer, Engine, RunObserver, RunView, Worker } from './types.ts';
 import { startWorkerLoop } from './worker.ts';
@@ -64,6 +64,11 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
   return {
     start: (plan, tx) => startRun(context, plan, tx),
     get: (runId) => getRun(context, runId),
+    async getByNumber(number) {
+      const row = Number.isSafeInteger(number) ? await readRunByNumber(db, number) : undefined;
+      return row && toRunView(row);
+    },
+    children: async (runId) => (isRunId(runId) ? (await listChildren(db, runId)).map(toRunView) : []),
     async list(query) {
       if ([query.project, query.definition, query.kind].some((text) => text?.includes('\0'))) {
         return { runs: [], total: 0 };
@@ -72,7 +77,8 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
       return { runs: runs.map(toRunView), total };
     },
     tasks: async (runId) => (isRunId(runId) ? (await listTasks(db, runId)).map(toTaskView) : []),
-    cancel: async (runId, by) => isRunId(runId) && cancelRun(context, runId, by.replaceAll('\0', '')),
+    cancel: async (runId, by, onlyIn) =>
+      isRunId(runId) && cancelRun(context, { runId, by: by.replaceAll('\0', ''), onlyIn }),
     settled: (runId, timeoutMs) => waitUntilSettled(context, runId, timeoutMs),
     callback: (key, result) => applyCallback(context, key, result),
     readLog: async (runId, query) => (isRunId(runId) ? readLogPage(db, runId, query) : undefined),
@@ -82,6 +88,7 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
       await insertMessage(tx, message);
       await context.signals.sendWith(tx, 'outbox');
     },
+    outboxState: (key) => readMessageState(db, key),
     async startWorker() {
       const components = new Map(options.components.map((component) => [component.name, component]));
       const worker = startWorkerLoop({ ...context, components });

@@ -27,6 +27,8 @@ export interface Failing {
   readonly failure: FailureRecord;
   /** `lost`: the worker vanished. `handed_back`: the worker stops in good order. */
   readonly cause: 'failed' | 'lost' | 'handed_back';
+  /** Kept on the task when the failure ends it. */
+  readonly output?: unknown;
 }
 
 export type FinishOutcome = 'ended' | 'retried' | 'returned' | 'cancelled' | 'dropped';
@@ -93,6 +95,7 @@ export async function applyFailure(
     ...toOwner(task),
     event: decision,
     outcome: decision === 'cancel' ? 'cancelled' : outcomeOf(failing),
+    output: failing.output,
     warnings: decision === 'fail' && !failsRun ? 1 : 0,
     error,
     failsRun,

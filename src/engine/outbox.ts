@@ -4,6 +4,7 @@ import { startLoop } from './loop.ts';
 import type { Loop } from './loop.ts';
 import { claimMessages, findNextDue, markDelivered, markUndelivered } from './tables/outbox.ts';
 import type { OutboxRow } from './tables/outbox.ts';
+import type { Deliverer } from './types.ts';
 
 const POLL_MS = 1000;
 const BATCH = 20;
@@ -46,14 +47,13 @@ export async function deliverDue(context: EngineContext): Promise<number> {
 
 async function deliver(context: EngineContext, row: OutboxRow): Promise<void> {
   const { id, attempt } = row;
+  const deliverer = context.deliverers[row.topic]!;
   try {
-    await withTimeout(
-      context.deliverers[row.topic]!({ id, key: row.key, topic: row.topic, payload: row.payload, attempt }),
-    );
+    const message = { id, key: row.key, topic: row.topic, payload: row.payload, attempt };
+    await withTimeout(typeof deliverer === 'function' ? deliverer(message) : deliverer.deliver(message));
   } catch (thrown) {
     const error = toFailure(thrown).message.replaceAll('\0', '');
-    const delay = Math.min(5 ** (attempt - 1), LONGEST_DELAY_SECONDS);
-    const retryInSeconds = row.ageSeconds + delay > GIVE_UP_SECONDS ? undefined : delay;
+    const retryInSeconds = delayOf(deliverer, row);
     context.metrics.outboxDelivered?.(row.topic, false);
     context.log('warn', 'a message could not be delivered', { key: row.key, attempt, error, retryInSeconds });
     await markUndelivered(context.store.db, { id, attempt, error, retryInSeconds });
@@ -62,6 +62,13 @@ async function deliver(context: EngineContext, row: OutboxRow): Promise<void> {
   context.world.reach('engine.outbox-delivered');
   context.metrics.outboxDelivered?.(row.topic, true);
   await markDelivered(context.store.db, { id, attempt });
+}
+
+/** Seconds until a message whose delivery failed is tried again; undefined = it is given up. */
+function delayOf(deliverer: Deliverer, { attempt, ageSeconds }: OutboxRow): number | undefined {
+  if (typeof deliverer !== 'function') return deliverer.retryDelaysSeconds[attempt - 1];
+  const delay = Math.min(5 ** (attempt - 1), LONGEST_DELAY_SECONDS);
+  return ageSeconds + delay > GIVE_UP_SECONDS ? undefined : delay;
 }
 
 async function withTimeout(delivery: Promise<void>): Promise<void> {

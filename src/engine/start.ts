@@ -25,7 +25,8 @@ export async function startRun(context: EngineContext, plan: RunPlan, tx?: Trans
   return result;
 }
 
-async function acceptRun(context: EngineContext, plan: RunPlan, commit: AfterCommit): Promise<StartResult> {
+/** Accepts a run in the caller's transaction (`startRun`); what is to be told is told after its commit. */
+export async function acceptRun(context: EngineContext, plan: RunPlan, commit: AfterCommit): Promise<StartResult> {
   const { tx } = commit;
   // The run in the way may end between the two statements; then the insert succeeds the next time.
   for (;;) {
@@ -33,7 +34,10 @@ async function acceptRun(context: EngineContext, plan: RunPlan, commit: AfterCom
     const accepted = await insertRun(tx, rows);
     if (accepted === undefined) {
       const other = await findConflictingRun(tx, plan);
-      if (other !== undefined) return { outcome: other.isSame ? 'existing' : 'refused', runId: other.id };
+      if (other !== undefined) {
+        const { id, number, path, isSame } = other;
+        return { outcome: isSame ? 'existing' : 'refused', runId: id, number, path };
+      }
       continue;
     }
     await context.queue.enqueue(tx, accepted.queued, plan.startAfter && { until: plan.startAfter });
@@ -42,12 +46,14 @@ async function acceptRun(context: EngineContext, plan: RunPlan, commit: AfterCom
       context.world.reach('engine.accepted');
       context.signals.send('queue');
     });
-    return { outcome: 'started', runId: accepted.run.id };
+    const { id, number, path } = accepted.run;
+    return { outcome: 'started', runId: id, number, path };
   }
 }
 
 /** The rows of a plan. Tasks to skip are terminal from the start; the first phase with others is queued at once. */
 function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
+  const mustWait = plan.lane !== undefined || plan.pool !== undefined;
   const first = plan.phases.findIndex((phase) => phase.some((task) => !task.skip));
   const id = newId(context.world, 'r');
   const tasks = plan.phases.flatMap((phase, phaseNumber) =>
@@ -55,7 +61,7 @@ function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
       ...toTaskRow(context, task),
       phase: phaseNumber,
       position,
-      state: task.skip ? 'skipped' : phaseNumber === first ? 'queued' : 'planned',
+      state: task.skip ? 'skipped' : phaseNumber === first && !mustWait ? 'queued' : 'planned',
     })),
   );
   const run = {
@@ -63,13 +69,20 @@ function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
     project: plan.project,
     kind: plan.kind,
     definition: plan.definition ?? null,
-    state: first === -1 ? 'succeeded' : 'queued',
+    state: first === -1 ? 'succeeded' : mustWait ? 'planned' : 'queued',
     trigger: plan.trigger,
     snapshot: toJson(plan.snapshot),
     concurrency_key: plan.concurrencyKey ?? null,
     idempotency_key: plan.idempotencyKey ?? null,
     priority: plan.priority ?? 0,
     parent_task_id: plan.parentTaskId ?? null,
+    parent_run_id: plan.parentRunId ?? null,
+    parent_path: plan.parentPath ?? null,
+    lane: plan.lane ?? null,
+    pool: plan.pool?.name ?? null,
+    pool_limit: plan.pool?.limit ?? null,
+    keep: plan.keep ?? false,
+    labels: JSON.stringify(plan.labels ?? {}),
     created_by: plan.createdBy ?? 'system',
     start_after: plan.startAfter?.toISOString() ?? null,
     phase: Math.max(first, 0),
@@ -90,6 +103,7 @@ export function toTaskRow(context: EngineContext, task: TaskPlan): Readonly<Reco
     continue_on_failure: task.continueOnFailure ?? false,
     concurrency_key: task.concurrencyKey ?? null,
     priority: task.priority ?? 0,
+    waits: task.waits ?? false,
   };
 }
 
@@ -106,7 +120,8 @@ export function refuseBadTasks(tasks: readonly TaskPlan[]): void {
   }
 }
 
-function refuseBadPlan(plan: RunPlan): void {
+/** Throws `bad_request` for a plan that cannot be stored. */
+export function refuseBadPlan(plan: RunPlan): void {
   refuseBadTasks(plan.phases.flat());
   refuseNul([plan.kind, plan.project, plan.definition, plan.concurrencyKey, plan.idempotencyKey, plan.createdBy]);
   refuseBadPriority('the priority of a run', plan.priority);

@@ -1,7 +1,10 @@
-import type { FailureRecord } from '../errors.ts';
+import type { Failure, FailureRecord } from '../errors.ts';
 import type { Transaction } from '../store/index.ts';
 
-/** Engine words for the life of a run and of a task; the last five are terminal. */
+/**
+ * Engine words for the life of a run and of a task; the last five are terminal. A `planned` run is accepted and waits
+ * for its lane or its pool; a `queued` one waits for a worker only.
+ */
 export type State = 'planned' | 'queued' | 'running' | 'succeeded' | 'warned' | 'failed' | 'cancelled' | 'skipped';
 
 export type Trigger = 'manual' | 'api' | 'schedule' | 'event' | 'backfill' | 'parent';
@@ -30,7 +33,18 @@ export interface TaskPlan {
   readonly skip?: boolean;
   /** At most one running task with the same key. */
   readonly concurrencyKey?: string;
+  /** Its component only waits for others and says so (`Component.waits`): the task takes no worker slot. */
+  readonly waits?: boolean;
 }
+
+/** Runs that share a limit, e.g. the component runs of a project. */
+export interface Pool {
+  readonly name: string;
+  /** Runs of the pool at once. A run whose parent has none of its runs in the pool is admitted above it. */
+  readonly limit: number;
+}
+
+export type Labels = Readonly<Record<string, string>>;
 
 export interface RunPlan {
   /** What sort of run, e.g. `sync`, `clear`. */
@@ -49,18 +63,37 @@ export interface RunPlan {
   readonly priority?: number;
   /** The same key gives back the same run. */
   readonly idempotencyKey?: string;
+  /** The runs of a lane are executed one after another, by their numbers. Until its turn the run is `planned`. */
+  readonly lane?: string;
+  readonly pool?: Pool;
+  /** The task that starts it: its run is the parent. */
   readonly parentTaskId?: string;
+  /** The parent, when no task starts it. A run that has ended is no parent; its path counts all the same. */
+  readonly parentRunId?: string;
+  /** Path of a parent that is no run here: `77` or `77.81`, at most 255 characters. Used when there is no other parent. */
+  readonly parentPath?: string;
+  /** Never removed by age, nor its tasks; only its log is. */
+  readonly keep?: boolean;
+  /** What people look for it by; at most 20, names of letters, digits, `.`, `_`, `-` and values up to 300 characters. */
+  readonly labels?: Labels;
   readonly createdBy?: string;
   readonly startAfter?: Date;
 }
 
-export type StartResult =
-  | { readonly outcome: 'started'; readonly runId: string }
-  | { readonly outcome: 'existing'; readonly runId: string }
-  | { readonly outcome: 'refused'; readonly runId: string };
+export interface StartResult {
+  /** `existing`: the same idempotency key. `refused`: the same concurrency key; the answer names the run in the way. */
+  readonly outcome: 'started' | 'existing' | 'refused';
+  readonly runId: string;
+  readonly number: number;
+  readonly path: string;
+}
 
 export interface RunView {
   readonly id: string;
+  /** From one sequence for all runs: later ones have larger numbers. */
+  readonly number: number;
+  /** The numbers of its ancestors and its own, with dots: `77.81`. */
+  readonly path: string;
   readonly kind: string;
   readonly project: string;
   readonly definition: string | null;
@@ -68,7 +101,14 @@ export interface RunView {
   readonly trigger: Trigger;
   readonly snapshot: unknown;
   readonly createdBy: string;
+  readonly parentRunId: string | null;
+  readonly parentTaskId: string | null;
+  readonly labels: Labels;
+  readonly lane: string | null;
+  readonly pool: string | null;
+  /** When it was accepted. */
   readonly queuedAt: Date;
+  /** Null also when it was cancelled before anything of it began. */
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
   readonly attempts: number;
@@ -89,6 +129,8 @@ export interface TaskView {
   readonly input: unknown;
   readonly output: unknown;
   readonly error: FailureRecord | null;
+  /** What an attempt remembered last (`Attempt.remember`); null when none did. */
+  readonly memo: unknown;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
 }
@@ -126,15 +168,29 @@ export interface Attempt {
   readonly number: number;
   /** Grows with every attempt of every task; a smaller one never overwrites a larger one. */
   readonly fence: number;
-  /** Aborts on cancel, timeout, lease loss and shutdown; `signal.reason` is a `Failure`. */
+  /**
+   * Aborts on cancel, timeout, lease loss and shutdown; `signal.reason` is a `Failure`. With kind `cancelled` or
+   * `timed_out` the task ends; with `worker_lost` or `lease_lost` another attempt goes on with it.
+   */
   readonly signal: AbortSignal;
   log(level: LogEntry['level'], message: string): void;
   /** Replaces the run's progress; kept at most every 500 ms and once at the end. */
   progress(value: unknown): void;
   /** Runs `work` in a transaction that holds only while this attempt owns the task; else throws `lease_lost`. */
   guarded<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Starts a child run whose end is not waited for; its id is bound to this task, so a retry finds the same child. */
-  startChild(plan: Omit<RunPlan, 'trigger' | 'parentTaskId'>): Promise<StartResult>;
+  /** Keeps a JSON value of at most 64 KiB for later attempts of this task (`task.memo`). Throws `lease_lost` as `guarded`. */
+  remember(value: unknown): Promise<void>;
+  /**
+   * Starts a child run; it is bound to this task by its idempotency key (else definition, else kind), so a later attempt
+   * finds the same child. Throws `cancelled` when the run is to end: no child appears after that. A cancel of the run
+   * cancels its children; their end is not waited for (`childEnded`).
+   */
+  startChild(plan: Omit<RunPlan, 'trigger' | 'parentTaskId' | 'parentRunId' | 'parentPath'>): Promise<StartResult>;
+  /**
+   * Waits until a run is terminal; undefined when there is none with this id. Thousands may wait at once. Goes on after
+   * `signal` has aborted, unless it is given as `until`: then rejects with that signal's reason.
+   */
+  childEnded(runId: string, until?: AbortSignal): Promise<RunView | undefined>;
   /**
    * Adds queued tasks to the phase of this task, and answers all of the plans' tasks as they are now: one whose key is
    * there already stays as it is. Throws `cancelled` when the run is to end, `lease_lost` as `guarded` does.
@@ -147,12 +203,21 @@ export interface Attempt {
 export type AttemptResult =
   | { readonly outcome: 'succeeded'; readonly output?: unknown }
   | { readonly outcome: 'warned'; readonly warnings: number; readonly output?: unknown }
+  /** Like a thrown `failure`, its kind's retry included, but the output stays on the task when it ends with it. */
+  | { readonly outcome: 'failed'; readonly failure: Failure; readonly output?: unknown }
   /** The task stays running without a lease until `engine.callback` with this key, or fails at the deadline. */
   | { readonly outcome: 'waiting'; readonly callbackKey: string; readonly deadlineMs: number };
 
 /** Something that a task can be. One folder or file each; failures are thrown as `Failure`. */
 export interface Component {
   readonly name: string;
+  /**
+   * It only waits for others, hardly using the processor: its tasks take no slot. Tasks of it must be planned with
+   * `waits`, by which they get a queue of their own; one planned so whose component does not say it fails.
+   */
+  readonly waits?: true;
+  /** How long an aborted attempt may take to come back before it is ended without it; 8 s when absent. */
+  readonly graceMs?: number;
   execute(attempt: Attempt): Promise<AttemptResult>;
 }
 
@@ -167,6 +232,16 @@ export interface RunQuery {
   readonly definition?: string;
   readonly kind?: string;
   readonly states?: readonly State[];
+  /** All of these labels. */
+  readonly labels?: Labels;
+  /** Labels of these names, whatever their values. */
+  readonly labelled?: readonly string[];
+  /** None of these: a run that has all the labels of one entry is left out. */
+  readonly withoutLabels?: readonly Labels[];
+  /** The run with this path alone. */
+  readonly path?: string;
+  /** The run with this path and its descendants. */
+  readonly pathPrefix?: string;
   readonly limit: number;
   readonly offset: number;
 }
@@ -176,20 +251,43 @@ export interface OutboxMessage {
   readonly key: string;
   readonly topic: string;
   readonly payload: unknown;
+  /** Not delivered before; the time after which it is given up counts from here. */
+  readonly dueAt?: Date;
 }
 
-/** Delivers one topic; a thrown failure is retried after 1 s, 5 s, 25 s, … up to 24 h. */
-export type Deliverer = (message: OutboxMessage & { readonly id: string; readonly attempt: number }) => Promise<void>;
+export type Deliver = (message: OutboxMessage & { readonly id: string; readonly attempt: number }) => Promise<void>;
+
+/**
+ * Delivers one topic; a thrown failure is retried after 1 s, 5 s, 25 s, … up to 24 h, or after the given delays: a message
+ * that fails again after the last is given up.
+ */
+export type Deliverer = Deliver | { readonly deliver: Deliver; readonly retryDelaysSeconds: readonly number[] };
+
+/** What became of a message. `dead` ones are kept for 30 days, `delivered` ones for a day. */
+export interface OutboxState {
+  readonly state: 'waiting' | 'delivered' | 'dead';
+  /** Deliveries tried. */
+  readonly attempts: number;
+  /** When it is tried next. */
+  readonly dueAt: Date | null;
+  readonly lastError: string | null;
+}
 
 export interface Engine {
   /** One transaction (the caller's, if given): run, tasks, queue. Durable when that commits. */
   start(plan: RunPlan, tx?: Transaction): Promise<StartResult>;
   get(runId: string): Promise<RunView | undefined>;
-  /** Newest first, with the total. */
+  getByNumber(number: number): Promise<RunView | undefined>;
+  /** The runs that were started as children of this one, in their order. */
+  children(runId: string): Promise<readonly RunView[]>;
+  /** Newest first (by number), with the total; without snapshots. */
   list(query: RunQuery): Promise<{ runs: readonly RunView[]; total: number }>;
   tasks(runId: string): Promise<readonly TaskView[]>;
-  /** Asks a run to end; idempotent; false when it is unknown or terminal. Running attempts see it within 200 ms. */
-  cancel(runId: string, by: string): Promise<boolean>;
+  /**
+   * Asks a run and its living descendants to end; idempotent. False, and nothing done, when it is unknown, terminal, or
+   * in none of the states in `onlyIn`. Running attempts see it within 200 ms.
+   */
+  cancel(runId: string, by: string, onlyIn?: readonly State[]): Promise<boolean>;
   /** Waits until the run is terminal or the time is over; answers the run as it is then. */
   settled(runId: string, timeoutMs: number): Promise<RunView | undefined>;
   /** Ends a waiting task by its one-time key. The same key again answers the stored state; an unknown one, undefined. */
@@ -203,6 +301,8 @@ export interface Engine {
     options: { cursor: number; signal: AbortSignal; hideDebug?: boolean },
   ): AsyncIterable<LogPage>;
   publish(tx: Transaction, message: OutboxMessage): Promise<void>;
+  /** What became of the message with this key; undefined when there is none any more. */
+  outboxState(key: string): Promise<OutboxState | undefined>;
   /** Claims and executes tasks, sweeps deadlines and lost leases, delivers the outbox. */
   startWorker(): Promise<Worker>;
 }

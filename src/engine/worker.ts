@@ -2,7 +2,8 @@ import { Failure } from '../errors.ts';
 import { beginAttempt } from './attempt.ts';
 import type { AttemptEnd, AttemptFailure, RunningAttempt } from './attempt.ts';
 import { claimBatch } from './claim.ts';
-import type { EngineContext } from './context.ts';
+import { startChildWatch } from './child-watch.ts';
+import type { EngineContext, WorkerContext } from './context.ts';
 import { finishFailure, finishSuccess, hashKey, park } from './finish.ts';
 import type { Failing, FinishOutcome } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
@@ -18,7 +19,8 @@ const RECONNECT_MS = 250;
 const STOP_ABORT_MS = 2000;
 
 /** Claims and executes tasks in `settings.slots` slots, keeps their leases, sweeps, and delivers the outbox. */
-export function startWorkerLoop(context: EngineContext): Worker {
+export function startWorkerLoop(engine: EngineContext): Worker {
+  const context: WorkerContext = { ...engine, childWatch: startChildWatch(engine) };
   const slots: Slots = { running: new Set(), executions: new Set(), isStopping: false };
   const heartbeat = createHeartbeat(context, slots.running);
   const claiming = startClaiming(context, slots);
@@ -40,6 +42,7 @@ export function startWorkerLoop(context: EngineContext): Worker {
       for (const attempt of slots.running) await handBack(context, attempt);
       await heartbeat.stop();
       stopListening();
+      await context.childWatch.stop();
       for (const part of background) await part.stop();
     },
   };
@@ -52,7 +55,7 @@ interface Slots {
 }
 
 /** Fills free slots: woken when a task is queued or a slot gets free, and by a poll. */
-function startClaiming(context: EngineContext, slots: Slots): Loop {
+function startClaiming(context: WorkerContext, slots: Slots): Loop {
   let mayHaveMore = true;
   let polledAt = -Infinity;
   const execute = async (attempt: RunningAttempt): Promise<void> => {
@@ -178,7 +181,7 @@ function applyEnd(
 ): Promise<FinishOutcome | 'waiting'> {
   const { task } = attempt.claim;
   if (end.kind === 'failure') {
-    return finishFailure(context, task, { failure: end.failure, cause: causeOf(end) });
+    return finishFailure(context, task, { failure: end.failure, cause: causeOf(end), output: end.output });
   }
   const { result } = end;
   if (result.outcome === 'waiting') {

@@ -5,7 +5,7 @@ import type { RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
-import type { Deliverer } from '../engine/index.ts';
+import type { Deliver } from '../engine/index.ts';
 import { Failure } from '../errors.ts';
 import { isAllowedAddress } from './address.ts';
 
@@ -28,7 +28,7 @@ const TIMEOUT_MS = 10_000;
  * Delivers by POST of JSON. Anything but a 2xx answer in time is a failure, which the outbox retries; redirects are not
  * followed. The address is checked when the name is resolved, and the connection goes to the address that was checked.
  */
-export function createWebhookDeliverer(options: WebhookOptions): Deliverer {
+export function createWebhookDeliverer(options: WebhookOptions): Deliver {
   return async (message) => {
     const { url, body } = readPayload(message.payload);
     const target = readTarget(url, options.allowsLocal);

@@ -10,6 +10,10 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 /** Written as JSON text, or as an object, which the driver turns into text; arrays and scalars must be text. */
 export type Json = ColumnType<unknown, string | object | null, string | object | null>;
 
+export interface AdmissionTable {
+  only_one: Generated<boolean>;
+}
+
 export interface AttemptTable {
   task_id: string;
   number: number;
@@ -109,6 +113,53 @@ export interface LogHeadTable {
   is_full: Generated<boolean>;
 }
 
+export interface OrchestrationTable {
+  id: Always<number>;
+  project: string;
+  name: string;
+  crontab: string | null;
+  zone: Generated<string>;
+  overlap: Generated<'enqueue' | 'coalesce' | 'skip' | 'cancelRunning'>;
+  catch_up: Generated<'none' | 'one' | 'all'>;
+  active: Generated<boolean>;
+  token_id: number;
+  own_token_id: number | null;
+  tasks: Json;
+  notifications: Json;
+  revision: Generated<number>;
+  last_scheduled_at: Timestamp | null;
+  next_scheduled_at: Timestamp | null;
+  created_at: Generated<Timestamp>;
+  created_by: string;
+  deleted_at: Timestamp | null;
+}
+
+export interface OrchestrationJobTable {
+  run_id: string;
+  orchestration_id: number;
+  initialized_by: 'manually' | 'scheduler' | 'trigger';
+  token_id: number;
+  initiator_id: number;
+  initiator_agent: Generated<string>;
+  emails: Json;
+  tasks: Json;
+  notifications: Json;
+  retry_of: number | null;
+  scheduled_at: Timestamp | null;
+  logical_at: Timestamp | null;
+  coalesced_ticks: Generated<number>;
+  usual_seconds: number | null;
+}
+
+export interface OrchestrationRequestTable {
+  token_id: number;
+  path: string;
+  key: string;
+  body_hash: string;
+  made: string;
+  created_at: Generated<Timestamp>;
+}
+
 export interface OutboxTable {
   id: Always<number>;
   key: string;
@@ -120,6 +171,7 @@ export interface OutboxTable {
   delivered_at: Timestamp | null;
   dead_at: Timestamp | null;
   last_error: string | null;
+  not_before: Timestamp | null;
 }
 
 export interface ProjectSettingsTable {
@@ -160,6 +212,22 @@ export interface RunTable {
   error: Json | null;
   cancel_requested_at: Timestamp | null;
   cancel_requested_by: string | null;
+  number: Generated<number>;
+  path: string;
+  parent_run_id: string | null;
+  labels: Generated<Json>;
+  lane: string | null;
+  has_lane: Generated<boolean>;
+  pool: string | null;
+  pool_limit: number | null;
+  keep: Generated<boolean>;
+  is_log_removed: Generated<boolean>;
+}
+
+export interface RunLabelTable {
+  name: string;
+  value: string;
+  run_number: number;
 }
 
 export interface ScheduleTable {
@@ -244,6 +312,8 @@ export interface TaskTable {
   queued_at: Timestamp | null;
   started_at: Timestamp | null;
   ended_at: Timestamp | null;
+  waits: Generated<boolean>;
+  memo: Json | null;
 }
 
 export interface TokensTable {
@@ -266,6 +336,7 @@ export interface UsersTable {
 }
 
 export interface Database {
+  admission: AdmissionTable;
   attempt: AttemptTable;
   audit: AuditTable;
   connection: ConnectionTable;
@@ -274,9 +345,13 @@ export interface Database {
   job: JobTable;
   log_chunk: LogChunkTable;
   log_head: LogHeadTable;
+  orchestration: OrchestrationTable;
+  orchestration_job: OrchestrationJobTable;
+  orchestration_request: OrchestrationRequestTable;
   outbox: OutboxTable;
   project_settings: ProjectSettingsTable;
   run: RunTable;
+  run_label: RunLabelTable;
   schedule: ScheduleTable;
   server_key: ServerKeyTable;
   sessions: SessionsTable;

@@ -20,45 +20,64 @@ export async function insertRun(
     with given as (
       select * from json_to_record(${JSON.stringify(accepted.run)}::json) as x (
         id text, project text, kind text, definition text, state text, trigger text, snapshot text,
-        concurrency_key text, idempotency_key text, priority integer, parent_task_id text, created_by text,
-        start_after timestamptz, phase integer, open_tasks integer)
+        concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
+        parent_path text, created_by text, start_after timestamptz, phase integer, open_tasks integer, lane text,
+        pool text, pool_limit integer, keep boolean, labels text)
+    ), placed as (
+      select given.*, nextval('run_number') as number, parent.path as parent_run_path,
+        case when parent.ended_at is null then parent.id end as live_parent_id
+      from given left join run parent on parent.id = coalesce(
+        (select task.run_id from task where task.id = given.parent_task_id), given.parent_run_id)
     ), made as (
-      insert into run (id, project, kind, definition, state, trigger, snapshot, concurrency_key, idempotency_key,
-        priority, parent_task_id, created_by, start_after, phase, open_tasks, started_at, ended_at)
-      select id, project, kind, definition, state, trigger, snapshot::json, concurrency_key, idempotency_key,
-        priority, parent_task_id, created_by, start_after, phase, open_tasks,
-        case when open_tasks = 0 then now() end, case when open_tasks = 0 then now() end
-      from given
+      insert into run (id, number, path, project, kind, definition, state, trigger, snapshot, concurrency_key,
+        idempotency_key, priority, parent_run_id, parent_task_id, created_by, start_after, phase, open_tasks, lane, pool,
+        pool_limit, keep, labels, started_at, ended_at)
+      select id, number, concat_ws('.', coalesce(parent_run_path, parent_path), number), project, kind, definition, state,
+        trigger, snapshot::json, concurrency_key, idempotency_key, priority, live_parent_id, parent_task_id, created_by,
+        start_after, phase, open_tasks, lane, pool, pool_limit, keep, labels::jsonb,
+        case when state = 'succeeded' then now() end, case when state = 'succeeded' then now() end
+      from placed
       on conflict do nothing
       returning *
+    ), labelled as (
+      insert into run_label (name, value, run_number)
+      select label.key, label.value, made.number from made, jsonb_each_text(made.labels) label
     ), tasks as (
       insert into task (id, run_id, phase, position, key, component, state, input, timeout_ms, retry,
-        continue_on_failure, concurrency_key, priority, job_id, queued_at)
+        continue_on_failure, concurrency_key, priority, waits, job_id, queued_at)
       select x.id, made.id, x.phase, x.position, x.key, x.component, x.state, x.input::json, x.timeout_ms, x.retry,
-        x.continue_on_failure, x.concurrency_key, made.priority + x.priority,
+        x.continue_on_failure, x.concurrency_key, made.priority + x.priority, x.waits,
         case when x.state = 'queued' then gen_random_uuid() end,
         case when x.state = 'queued' then greatest(now(), made.start_after) end
       from made, json_to_recordset(${JSON.stringify(accepted.tasks)}::json) as x (
         id text, phase integer, position integer, key text, component text, state text, input text,
-        timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer)
-      returning id, job_id, state, priority, position, concurrency_key
+        timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer,
+        waits boolean)
+      returning id, job_id, state, priority, position, concurrency_key, waits
     )
     select row_to_json(made) as run, (
       select json_agg(json_build_object('taskId', tasks.id, 'jobId', tasks.job_id, 'priority', tasks.priority,
-        'hasConcurrencyKey', tasks.concurrency_key is not null) order by position)
+        'hasConcurrencyKey', tasks.concurrency_key is not null, 'waits', tasks.waits) order by position)
       from tasks where state = 'queued') as queued
     from made`.execute(tx);
   const row = rows[0];
   return row && { run: row.run, queued: row.queued ?? [] };
 }
 
+export interface ConflictingRun {
+  readonly id: string;
+  readonly number: number;
+  readonly path: string;
+  readonly isSame: boolean;
+}
+
 /** The run that stands in the way of a new one: the one with the same idempotency key, else the live one. */
 export async function findConflictingRun(
   tx: Transaction,
   keys: { idempotencyKey?: string | undefined; concurrencyKey?: string | undefined },
-): Promise<{ id: string; isSame: boolean } | undefined> {
-  const { rows } = await sql<{ id: string; isSame: boolean }>`
-    select id, coalesce(idempotency_key = ${keys.idempotencyKey ?? null}, false) as "isSame"
+): Promise<ConflictingRun | undefined> {
+  const { rows } = await sql<ConflictingRun>`
+    select id, number::float8 as number, path, coalesce(idempotency_key = ${keys.idempotencyKey ?? null}, false) as "isSame"
     from run
     where idempotency_key = ${keys.idempotencyKey ?? null}
       or (concurrency_key = ${keys.concurrencyKey ?? null} and state in ('planned', 'queued', 'running'))

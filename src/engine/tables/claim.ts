@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Queryable, Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter, taskStatesBefore } from '../state.ts';
-import type { RunRow, TaskRow } from './rows.ts';
+import type { QueuedTask, RunRow, TaskRow } from './rows.ts';
 
 export interface ClaimedRows {
   readonly task: TaskRow;
@@ -62,10 +62,10 @@ export async function isKeyTaken(tx: Transaction, taskId: string): Promise<boole
 export async function replaceJob(
   tx: Transaction,
   taskId: string,
-): Promise<{ jobId: string; priority: number } | undefined> {
-  const { rows } = await sql<{ jobId: string; priority: number }>`
+): Promise<Pick<QueuedTask, 'jobId' | 'priority' | 'waits'> | undefined> {
+  const { rows } = await sql<Pick<QueuedTask, 'jobId' | 'priority' | 'waits'>>`
     update task set job_id = gen_random_uuid() where id = ${taskId} and state = 'queued'
-    returning job_id as "jobId", priority`.execute(tx);
+    returning job_id as "jobId", priority, waits`.execute(tx);
   return rows[0];
 }
 
@@ -99,6 +99,35 @@ export async function holdTask(tx: Transaction, owner: { taskId: string; fence: 
     select 1 from task where id = ${owner.taskId} and fence = ${owner.fence} and state = 'running' for share`.execute(
     tx,
   );
+  return rows.length > 0;
+}
+
+/**
+ * Holds the run and the task like `holdTask`, the run first, as everywhere. Undefined when this fence does not own the
+ * task. While it is held, nobody can ask the run to end.
+ */
+export async function holdTaskOfRun(
+  tx: Transaction,
+  owner: { runId: string; taskId: string; fence: number },
+): Promise<{ cancelRequested: boolean } | undefined> {
+  const { rows } = await sql<{ cancelRequested: boolean }>`
+    with held as materialized (
+      select cancel_requested_at is not null as cancel_requested from run where id = ${owner.runId} for share
+    )
+    select held.cancel_requested as "cancelRequested" from held, task
+    where task.id = ${owner.taskId} and task.fence = ${owner.fence} and task.state = 'running' for share of task
+  `.execute(tx);
+  return rows[0];
+}
+
+/** Keeps what an attempt wants the next one to know. False, and nothing written, when this fence does not own the task. */
+export async function writeMemo(
+  db: Queryable,
+  owner: { taskId: string; fence: number; memo: string | null },
+): Promise<boolean> {
+  const { rows } = await sql`
+    update task set memo = ${owner.memo}::json
+    where id = ${owner.taskId} and fence = ${owner.fence} and state = 'running' returning 1`.execute(db);
   return rows.length > 0;
 }
 

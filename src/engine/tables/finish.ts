@@ -88,7 +88,8 @@ export async function returnTask(tx: Transaction, back: TaskReturn): Promise<Que
         lease_until = null, deadline_at = null
       from returned where attempt.task_id = returned.id and attempt.number = returned.attempt
     )
-    select id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey"
+    select id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey",
+      waits
     from returned`.execute(tx);
   return rows[0];
 }
@@ -123,7 +124,7 @@ export async function queueNextPhase(
       returning *
     ), summary as (
       select min(phase) as phase, count(*) as size, json_agg(json_build_object('taskId', id, 'jobId', job_id,
-        'priority', priority, 'hasConcurrencyKey', concurrency_key is not null) order by position) as queued
+        'priority', priority, 'hasConcurrencyKey', concurrency_key is not null, 'waits', waits) order by position) as queued
       from queued having count(*) > 0
     ), moved as (
       update run set phase = summary.phase, open_tasks = summary.size from summary where run.id = ${runId}

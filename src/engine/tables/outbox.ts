@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Queryable, Transaction } from '../../store/index.ts';
-import type { OutboxMessage } from '../types.ts';
+import type { OutboxMessage, OutboxState } from '../types.ts';
 import { toJson } from './rows.ts';
 
 export interface OutboxRow {
@@ -15,7 +15,9 @@ export interface OutboxRow {
 /** Adds a message; one with the same key that is there already stays as it is. */
 export async function insertMessage(tx: Transaction, message: OutboxMessage): Promise<void> {
   await sql`
-    insert into outbox (key, topic, payload) values (${message.key}, ${message.topic}, ${toJson(message.payload)}::json)
+    insert into outbox (key, topic, payload, due_at, not_before)
+    values (${message.key}, ${message.topic}, ${toJson(message.payload)}::json,
+      coalesce(${message.dueAt ?? null}::timestamptz, now()), ${message.dueAt ?? null}::timestamptz)
     on conflict (key) do nothing`.execute(tx);
 }
 
@@ -30,7 +32,7 @@ export async function claimMessages(
       select id from outbox where due_at <= now() and topic = any(${order.topics})
       order by due_at, id limit ${order.limit} for update skip locked)
     returning id::text, key, topic, payload, attempt,
-      extract(epoch from now() - created_at)::float8 as "ageSeconds"`.execute(db);
+      extract(epoch from now() - coalesce(not_before, created_at))::float8 as "ageSeconds"`.execute(db);
   return rows;
 }
 
@@ -60,6 +62,15 @@ export async function pruneOutbox(db: Queryable): Promise<void> {
     delete from outbox where id in (
       select id from outbox where delivered_at < now() - interval '1 day' or dead_at < now() - interval '30 days'
       limit 1000 for update skip locked)`.execute(db);
+}
+
+/** What became of a message. */
+export async function readMessageState(db: Queryable, key: string): Promise<OutboxState | undefined> {
+  const { rows } = await sql<OutboxState>`
+    select case when delivered_at is not null then 'delivered' when dead_at is not null then 'dead'
+        else 'waiting' end as state, attempt as attempts, due_at as "dueAt", last_error as "lastError"
+    from outbox where key = ${key}`.execute(db);
+  return rows[0];
 }
 
 /** Seconds until the next message is due; undefined when none waits. */

@@ -10,9 +10,39 @@ export async function readRun(db: Queryable, runId: string): Promise<RunRow | un
   return rows[0]?.run;
 }
 
+/** One run by its number. */
+export async function readRunByNumber(db: Queryable, number: number): Promise<RunRow | undefined> {
+  const { rows } = await sql<{ run: RunRow }>`
+    select row_to_json(run) as run from run where number = ${number}`.execute(db);
+  return rows[0]?.run;
+}
+
+/** Of these runs: those that have ended, without snapshots, and the ids of those that live. */
+export async function readEndedRuns(
+  db: Queryable,
+  runIds: readonly string[],
+): Promise<{ ended: readonly RunRow[]; living: readonly string[] }> {
+  const { rows } = await sql<{ ended: RunRow | null; living: string | null }>`
+    select case when ended_at is null then id end as living,
+      case when ended_at is not null then (select row_to_json(shown) from (select ${LISTED}) shown) end as ended
+    from run where id = any(${runIds})`.execute(db);
+  return {
+    ended: rows.map((row) => row.ended).filter((run) => run !== null),
+    living: rows.map((row) => row.living).filter((id) => id !== null),
+  };
+}
+
+/** The children of a run in their order, without snapshots. */
+export async function listChildren(db: Queryable, runId: string): Promise<readonly RunRow[]> {
+  const { rows } = await sql<{ run: RunRow }>`
+    select row_to_json(child) as run from (
+      select ${LISTED} from run where parent_run_id = ${runId} order by number) child`.execute(db);
+  return rows.map((row) => row.run);
+}
+
 /** What a list shows of a run. The snapshot may be megabytes: it is read with the run alone, and null here. */
 const LISTED =
-  sql.raw(`id, project, kind, definition, state, trigger, null as snapshot, priority, created_by, queued_at,
+  sql.raw(`id, number, path, parent_run_id, parent_task_id, labels, lane, pool, project, kind, definition, state, trigger, null as snapshot, priority, created_by, queued_at,
   started_at, ended_at, phase, open_tasks, attempts, progress, warnings, has_warned, has_failed, has_cancelled, error,
   cancel_requested_at`);
 
@@ -27,7 +57,7 @@ export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: 
   const where = conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
   const { rows } = await sql<{ runs: RunRow[] | null; total: number }>`
     select (select json_agg(row_to_json(page)) from (
-        select ${LISTED} from run where ${where} order by queued_at desc, id desc
+        select ${LISTED} from run where ${where} order by number desc
         limit ${query.limit} offset ${query.offset}) page) as runs,
       (select count(*)::float8 from run where ${where}) as total`.execute(db);
   return { runs: rows[0]?.runs ?? [], total: rows[0]?.total ?? 0 };

@@ -1,9 +1,11 @@
 import type { FailureRecord } from '../../errors.ts';
-import type { RetryRule, RunView, State, TaskView, Trigger } from '../types.ts';
+import type { Labels, RetryRule, RunView, State, TaskView, Trigger } from '../types.ts';
 
 /** Rows as `row_to_json` gives them: instants are ISO text, bigints are numbers. */
 export interface RunRow {
   readonly id: string;
+  readonly number: number;
+  readonly path: string;
   readonly project: string;
   readonly kind: string;
   readonly definition: string | null;
@@ -11,6 +13,11 @@ export interface RunRow {
   readonly trigger: Trigger;
   readonly snapshot: unknown;
   readonly priority: number;
+  readonly parent_run_id: string | null;
+  readonly parent_task_id: string | null;
+  readonly labels: Labels;
+  readonly lane: string | null;
+  readonly pool: string | null;
   readonly created_by: string;
   readonly queued_at: string;
   readonly started_at: string | null;
@@ -46,6 +53,8 @@ export interface TaskRow {
   readonly retries: number;
   readonly losses: number;
   readonly fence: number | null;
+  readonly waits: boolean;
+  readonly memo: unknown;
   readonly job_id: string | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
@@ -57,6 +66,7 @@ export interface QueuedTask {
   readonly jobId: string;
   readonly priority: number;
   readonly hasConcurrencyKey: boolean;
+  readonly waits: boolean;
 }
 
 function instant(text: string | null): Date | null {
@@ -67,6 +77,8 @@ function instant(text: string | null): Date | null {
 export function toRunView(row: RunRow): RunView {
   return {
     id: row.id,
+    number: row.number,
+    path: row.path,
     kind: row.kind,
     project: row.project,
     definition: row.definition,
@@ -74,6 +86,11 @@ export function toRunView(row: RunRow): RunView {
     trigger: row.trigger,
     snapshot: row.snapshot,
     createdBy: row.created_by,
+    parentRunId: row.parent_run_id,
+    parentTaskId: row.parent_task_id,
+    labels: row.labels,
+    lane: row.lane,
+    pool: row.pool,
     queuedAt: new Date(row.queued_at),
     startedAt: instant(row.started_at),
     endedAt: instant(row.ended_at),
@@ -98,6 +115,7 @@ export function toTaskView(row: TaskRow): TaskView {
     input: row.input,
     output: row.output,
     error: row.error,
+    memo: row.memo,
     startedAt: instant(row.started_at),
     endedAt: instant(row.ended_at),
   };

@@ -14,21 +14,23 @@ export async function insertSiblings(
   const { rows } = await sql<QueuedTask>`
     with added as (
       insert into task (id, run_id, phase, position, key, component, state, input, timeout_ms, retry,
-        continue_on_failure, concurrency_key, priority, job_id, queued_at)
+        continue_on_failure, concurrency_key, priority, waits, job_id, queued_at)
       select x.id, run.id, run.phase,
         (select max(position) from task where task.run_id = run.id and task.phase = run.phase) + 1 + x.position,
         x.key, x.component, ${taskStateAfter('queue')}, x.input::json, x.timeout_ms, x.retry,
-        x.continue_on_failure, x.concurrency_key, run.priority + x.priority, gen_random_uuid(), now()
+        x.continue_on_failure, x.concurrency_key, run.priority + x.priority, x.waits, gen_random_uuid(),
+        now()
       from run, json_to_recordset(${JSON.stringify(order.tasks)}::json) as x (
         id text, position integer, key text, component text, input text, timeout_ms bigint, retry json, continue_on_failure boolean,
-        concurrency_key text, priority integer)
+        concurrency_key text, priority integer, waits boolean)
       where run.id = ${order.runId}
       on conflict (run_id, key) do nothing
       returning *
     ), counted as (
       update run set open_tasks = open_tasks + (select count(*) from added) where id = ${order.runId}
     )
-    select id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey"
+    select id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey",
+      waits
     from added order by position`.execute(tx);
   return rows;
 }

@@ -64,7 +64,8 @@ export async function renewMissingJobs(tx: Transaction, limit: number): Promise<
       select id from task where state = 'queued' and queued_at < now() - interval '30 seconds'
         and not exists (select 1 from pgboss.job where job.name = 'task' and job.id = task.job_id)
       order by queued_at limit ${limit} for update skip locked)
-    returning id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey"
+    returning id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey",
+      waits
   `.execute(tx);
   return rows;
 }
