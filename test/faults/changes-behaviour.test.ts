@@ -92,6 +92,30 @@ test('a truncated table is loaded anew, and equals the source', async () => {
   });
 });
 
+test('changed rows that go to quarantine count as such, and not as written', async () => {
+  await source.run(
+    `create table measured (id int primary key, v int, w numeric(5, 2)); insert into measured values (1, 1, 1)`,
+  );
+  await withJob({ streams: ['measured'], selection: { normalization: true } }, async (job) => {
+    records(await job.attempt());
+    await source.run(
+      `alter table measured alter v type text;
+       insert into measured values (2, '2', 2), (3, 'no number', 3), (4, '4', 'NaN');
+       update measured set v = 'none' where id = 1; update measured set v = '5' where id = 2`,
+    );
+    const outcome = await job.attempt({ advanced: { error_policy: 'quarantine' } });
+    assert.equal(records(outcome), 2);
+    const { inserted, updated, deleted, quarantined } = outcome.result!.progress.streams['public.measured']!;
+    assert.deepEqual(
+      { inserted, updated, deleted, quarantined },
+      { inserted: 1, updated: 1, deleted: 0, quarantined: 3 },
+    );
+    assert.match(texts(outcome), /public\.measured: 1 inserted, 1 updated or deleted/);
+    const rows = (await job.read('measured')).map(({ id, v }) => `${String(id)} ${String(v)}`).toSorted();
+    assert.deepEqual(rows, ['1 1', '2 5']);
+  });
+});
+
 test('with deletes applied, a deleted row leaves the table', async () => {
   await withJob({ streams: ['orders'], writer: { deletes: 'apply' } }, async (job) => {
     records(await job.attempt());
