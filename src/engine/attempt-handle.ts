@@ -1,4 +1,5 @@
 import { Failure } from '../errors.ts';
+import type { Transaction } from '../store/index.ts';
 import { isConnectionLoss } from './connection-loss.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, WorkerContext } from './context.ts';
@@ -44,6 +45,13 @@ export function toAttempt(context: WorkerContext, claim: ClaimedRows, parts: Att
     remember: (value) => watchStore(parts.health, () => remember(context, owner, value)),
     startChild: (plan) =>
       watchStore(parts.health, () => startChild(context, owner, { createdBy: run.created_by, ...plan })),
+    asParent: (work) =>
+      watchStore(parts.health, () =>
+        context.store.transaction(async (tx) => {
+          await holdAsParent(tx, owner);
+          return work(tx);
+        }),
+      ),
     childEnded: (runId, until) => context.childWatch.ended(runId, until),
     addTasks: (plans) => addTasks(context, owner, plans),
     withdrawTasks: (keys) => withdrawTasks(context, owner, keys),
@@ -92,9 +100,13 @@ async function startChild(
   };
   refuseBadPlan(child);
   return transact(context, async (commit: AfterCommit) => {
-    const held = await holdTaskOfRun(commit.tx, owner);
-    if (held === undefined) throw leaseLost();
-    if (held.cancelRequested) throw new Failure('cancelled', 'the run was cancelled');
+    await holdAsParent(commit.tx, owner);
     return acceptRun(context, child, commit);
   });
+}
+
+async function holdAsParent(tx: Transaction, owner: Owner): Promise<void> {
+  const held = await holdTaskOfRun(tx, owner);
+  if (held === undefined) throw leaseLost();
+  if (held.cancelRequested) throw new Failure('cancelled', 'the run was cancelled');
 }

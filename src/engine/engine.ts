@@ -68,7 +68,7 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
       const row = Number.isSafeInteger(number) ? await readRunByNumber(db, number) : undefined;
       return row && toRunView(row);
     },
-    children: async (runId) => (isRunId(runId) ? (await listChildren(db, runId)).map(toRunView) : []),
+    children: async (runIds) => (await listChildren(db, runIdsOf(runIds))).map(toRunView),
     async list(query) {
       if ([query.project, query.definition, query.kind].some((text) => text?.includes('\0'))) {
         return { runs: [], total: 0 };
@@ -76,7 +76,7 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
       const { runs, total } = await listRuns(db, query);
       return { runs: runs.map(toRunView), total };
     },
-    tasks: async (runId) => (isRunId(runId) ? (await listTasks(db, runId)).map(toTaskView) : []),
+    tasks: async (runIds) => (await listTasks(db, runIdsOf(runIds))).map(toTaskView),
     cancel: async (runId, by, onlyIn) =>
       isRunId(runId) && cancelRun(context, { runId, by: by.replaceAll('\0', ''), onlyIn }),
     settled: (runId, timeoutMs) => waitUntilSettled(context, runId, timeoutMs),
@@ -106,6 +106,10 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
 /** Ids come from outside; what cannot be one (a NUL character would be an error in the database) is unknown. */
 function isRunId(text: string): boolean {
   return /^r_[0-9A-Z]{1,64}$/.test(text);
+}
+
+function runIdsOf(given: string | readonly string[]): readonly string[] {
+  return (typeof given === 'string' ? [given] : given).filter(isRunId);
 }
 
 async function* nothing(): AsyncIterable<never> {}

@@ -187,6 +187,11 @@ export interface Attempt {
    */
   startChild(plan: Omit<RunPlan, 'trigger' | 'parentTaskId' | 'parentRunId' | 'parentPath'>): Promise<StartResult>;
   /**
+   * Runs `work` in a transaction that holds only while this attempt owns the task and its run is not to end (else
+   * `lease_lost`, `cancelled`): for a child that `Engine.start` accepts with `parentTaskId` beside rows of its own.
+   */
+  asParent<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
    * Waits until a run is terminal; undefined when there is none with this id. Thousands may wait at once. Goes on after
    * `signal` has aborted, unless it is given as `until`: then rejects with that signal's reason.
    */
@@ -278,11 +283,12 @@ export interface Engine {
   start(plan: RunPlan, tx?: Transaction): Promise<StartResult>;
   get(runId: string): Promise<RunView | undefined>;
   getByNumber(number: number): Promise<RunView | undefined>;
-  /** The runs that were started as children of this one, in their order. */
-  children(runId: string): Promise<readonly RunView[]>;
+  /** The runs that were started as children of these, in their order; without snapshots. */
+  children(runIds: string | readonly string[]): Promise<readonly RunView[]>;
   /** Newest first (by number), with the total; without snapshots. */
   list(query: RunQuery): Promise<{ runs: readonly RunView[]; total: number }>;
-  tasks(runId: string): Promise<readonly TaskView[]>;
+  /** Run by run, in the order of their plans. */
+  tasks(runIds: string | readonly string[]): Promise<readonly TaskView[]>;
   /**
    * Asks a run and its living descendants to end; idempotent. False, and nothing done, when it is unknown, terminal, or
    * in none of the states in `onlyIn`. Running attempts see it within 200 ms.

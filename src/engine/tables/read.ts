@@ -32,11 +32,11 @@ export async function readEndedRuns(
   };
 }
 
-/** The children of a run in their order, without snapshots. */
-export async function listChildren(db: Queryable, runId: string): Promise<readonly RunRow[]> {
+/** The children of runs in their order, without snapshots. */
+export async function listChildren(db: Queryable, runIds: readonly string[]): Promise<readonly RunRow[]> {
   const { rows } = await sql<{ run: RunRow }>`
     select row_to_json(child) as run from (
-      select ${LISTED} from run where parent_run_id = ${runId} order by number) child`.execute(db);
+      select ${LISTED} from run where parent_run_id = any(${runIds}) order by number) child`.execute(db);
   return rows.map((row) => row.run);
 }
 
@@ -63,10 +63,11 @@ export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: 
   return { runs: rows[0]?.runs ?? [], total: rows[0]?.total ?? 0 };
 }
 
-/** The tasks of a run in the order of its plan. */
-export async function listTasks(db: Queryable, runId: string): Promise<readonly TaskRow[]> {
+/** The tasks of runs, run by run, in the order of their plans. */
+export async function listTasks(db: Queryable, runIds: readonly string[]): Promise<readonly TaskRow[]> {
   const { rows } = await sql<{ task: TaskRow }>`
-    select row_to_json(task) as task from task where run_id = ${runId} order by phase, position`.execute(db);
+    select row_to_json(task) as task from task
+    where run_id = any(${runIds}) order by run_id, phase, position`.execute(db);
   return rows.map((row) => row.task);
 }
 
