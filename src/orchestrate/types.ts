@@ -1,4 +1,4 @@
-import type { RunView, TaskView } from '../engine/index.ts';
+import type { RunView } from '../engine/index.ts';
 import type { Actor, StorageToken } from '../access/index.ts';
 import type { Transaction } from '../store/index.ts';
 
@@ -69,19 +69,13 @@ export interface Job {
   readonly coalescedTicks: number;
 }
 
-/** What became of one task of a job: the engine's task, and the end that `orchestrate.task` wrote as its output. */
-export interface JobTask {
-  readonly definition: TaskDefinition;
-  readonly task: TaskView;
-}
-
-/** Output of a task of a job (5.5). */
+/** Output of a task of a job: how what it called ended (5.5). */
 export interface TaskEnd {
-  /** Word of the engine, or of the outside component, for the end of what the task called. */
   readonly status: 'success' | 'warning' | 'error' | 'cancelled' | 'terminated';
-  /** What was sent, secrets masked. */
-  readonly runParameters: unknown;
-  readonly response: unknown;
+  /** Last body of a component elsewhere, or why the task failed by itself; absent when the run that it started tells. */
+  readonly response?: unknown;
+  /** Id of the run that it started here. */
+  readonly childId?: string;
 }
 
 /** Who asks: the token, the user agent, and the ancestors named by `X-KBC-RunId`. */

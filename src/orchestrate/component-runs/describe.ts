@@ -1,0 +1,51 @@
+import type { FailureRecord } from '../../errors.ts';
+import type { RunView, TaskView } from '../../engine/index.ts';
+import { COMPONENT_RUN } from './plan.ts';
+import type { ComponentInput, QueueRun, StatusWord, TokenName } from './types.ts';
+
+/** Run of an orchestration in the engine. */
+export const ORCHESTRATION_RUN = 'orchestration';
+
+/**
+ * What a run is called here. `warning` belongs to orchestrations alone: others who went well with warnings are a
+ * `success`, because pollers of components know no other good end.
+ */
+export function statusOf(run: Pick<RunView, 'state' | 'kind' | 'cancelRequested' | 'startedAt'>): StatusWord {
+  switch (run.state) {
+    case 'planned':
+    case 'queued':
+      return 'waiting';
+    case 'running':
+      return run.cancelRequested ? 'terminating' : 'processing';
+    case 'succeeded':
+      return 'success';
+    case 'warned':
+      return run.kind === ORCHESTRATION_RUN ? 'warning' : 'success';
+    case 'failed':
+      return 'error';
+    case 'cancelled':
+    case 'skipped':
+      return run.startedAt === null ? 'cancelled' : 'terminated';
+  }
+}
+
+/** A run with its tasks, as the queue shows it. Tokens that nobody knows any more keep their number. */
+export function toQueueRun(
+  run: RunView,
+  tasks: readonly TaskView[],
+  tokens: ReadonlyMap<number, TokenName>,
+): QueueRun {
+  const own = run.kind === COMPONENT_RUN ? tasks[0] : undefined;
+  const config = run.labels['config'] ?? null;
+  const tokenId = Number(run.labels['token'] ?? 0);
+  const parameters = (own?.input as ComponentInput | undefined)?.parameters ?? {};
+  return {
+    run,
+    component: run.labels['component'] ?? run.kind,
+    config,
+    parameters: { ...parameters, ...(config !== null && { config }) },
+    result: own === undefined || own.state !== 'succeeded' ? null : own.output,
+    error: run.error as FailureRecord | null,
+    token: { id: tokenId, description: tokens.get(tokenId)?.description ?? run.createdBy },
+  };
+}

@@ -1,0 +1,94 @@
+import { sql } from 'kysely';
+import type { Queryable, Transaction } from '../../store/index.ts';
+import type { Initializer, NotificationRule, TaskDefinition } from '../types.ts';
+
+/** What a job is besides its run. */
+export interface JobRow {
+  readonly run_id: string;
+  readonly orchestration_id: number;
+  readonly orchestration_name: string;
+  readonly initialized_by: Initializer;
+  readonly token_id: number;
+  readonly initiator_id: number;
+  readonly initiator_agent: string;
+  readonly emails: readonly string[];
+  readonly tasks: readonly TaskDefinition[];
+  readonly notifications: readonly NotificationRule[];
+  readonly retry_of: number | null;
+  readonly scheduled_at: Date | null;
+  readonly logical_at: Date | null;
+  readonly coalesced_ticks: number;
+}
+
+/** JSON is given as text. */
+export interface NewJobRow {
+  readonly run_id: string;
+  readonly orchestration_id: number;
+  readonly initialized_by: Initializer;
+  readonly token_id: number;
+  readonly initiator_id: number;
+  readonly initiator_agent: string;
+  readonly emails: string;
+  readonly tasks: string;
+  readonly notifications: string;
+  readonly retry_of: number | null;
+  readonly scheduled_at: Date | null;
+  readonly logical_at: Date | null;
+}
+
+export async function insertJob(tx: Transaction, row: NewJobRow): Promise<void> {
+  await tx.insertInto('orchestration_job').values(row).execute();
+}
+
+/** By the ids of their runs. */
+export async function readJobs(db: Queryable, runIds: readonly string[]): Promise<ReadonlyMap<string, JobRow>> {
+  if (runIds.length === 0) return new Map();
+  const { rows } = await sql<JobRow>`
+    select job.*, orchestration.name as orchestration_name
+    from orchestration_job job join orchestration on orchestration.id = job.orchestration_id
+    where job.run_id = any(${runIds})`.execute(db);
+  return new Map(rows.map((row) => [row.run_id, row]));
+}
+
+/** Whether the project has this orchestration, and not deleted. */
+export async function hasOrchestration(db: Queryable, project: string, id: number): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from orchestration where id = ${id} and project = ${project} and deleted_at is null`.execute(db);
+  return rows.length > 0;
+}
+
+export interface ChainedJob {
+  readonly number: number;
+  readonly path: string;
+  readonly lane: string;
+  readonly state: string;
+  readonly orchestrationId: number;
+}
+
+const CHAINED = sql.raw(`run.number::float8 as number, run.path, run.lane, run.state,
+  job.orchestration_id::float8 as "orchestrationId"`);
+
+/** Those of the numbers that are jobs of orchestrations, by number. */
+export async function readJobsByNumber(
+  db: Queryable,
+  project: string,
+  numbers: readonly number[],
+): Promise<readonly ChainedJob[]> {
+  const { rows } = await sql<ChainedJob>`
+    select ${CHAINED} from run join orchestration_job job on job.run_id = run.id
+    where run.number = any(${numbers}) and run.project = ${project} order by run.number`.execute(db);
+  return rows;
+}
+
+/** Every job that has not ended, by number. */
+export async function readLivingJobs(db: Queryable, project: string): Promise<readonly ChainedJob[]> {
+  const { rows } = await sql<ChainedJob>`
+    select ${CHAINED} from run join orchestration_job job on job.run_id = run.id
+    where run.state in ('planned', 'queued', 'running') and run.project = ${project} order by run.number`.execute(db);
+  return rows;
+}
+
+/** Nested starts come one after another: two that close a circle at once would not see each other. */
+export async function lockNesting(tx: Transaction): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('orchestrate nesting'))`.execute(tx);
+}
