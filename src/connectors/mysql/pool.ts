@@ -68,7 +68,7 @@ export function createPool(config: MysqlConfig, members?: readonly Connection[])
       returned();
     },
     get isSpent() {
-      return limit === 0;
+      return members !== undefined && idle.filter(isBroken).length === limit;
     },
     async close() {
       isClosed = true;

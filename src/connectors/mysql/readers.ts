@@ -5,10 +5,12 @@ import { cancelledFailure } from './failures.ts';
 import { createPool, type Pool } from './pool.ts';
 import { openSnapshots, type SnapshotFacts } from './snapshot.ts';
 
-/** The connections of one session: at most `maxThreads` readers. */
+/** The connections of one session: at most `maxThreads` readers, and one that saw to their snapshot and stays inside it. */
 export interface Readers {
   /** Lends a connection; inside the snapshot once one is held. Waits while all are lent. */
   use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** As `use`, on the connection beside the readers where there is one: it has nothing else to do. One at a time. */
+  useBeside<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
   /**
    * Takes the snapshot that all later work of this session sees; again only when every connection inside it was lost. The
    * first is described ever after: what was read in it belongs to the load.
@@ -23,24 +25,29 @@ export function createReaders(config: MysqlConfig, context: ConnectorContext): R
   const ended = AbortSignal.any([context.signal, closed.signal]);
   const running = new Set<Promise<unknown>>();
   let pool = createPool(config);
+  let beside: Pool | undefined;
   let facts: SnapshotFacts | undefined;
   let holding: Promise<SnapshotFacts> | undefined;
 
   async function takeSnapshot(signal: AbortSignal): Promise<SnapshotFacts> {
-    const { members, ...taken } = await openMembers(config, signal, context.log);
-    const before = pool;
+    const { members, control, ...taken } = await openMembers(config, signal, context.log);
+    const before = [pool, beside];
     pool = createPool(config, members);
-    await before.close();
+    beside = control && createPool(config, [control]);
+    await Promise.all(before.map((old) => old?.close()));
     return taken;
   }
 
+  function lendFrom<T>(lender: Pool, signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const lending = lend(lender, AbortSignal.any([signal, ended]), work);
+    const settled = lending.catch(() => undefined).finally(() => running.delete(settled));
+    running.add(settled);
+    return lending;
+  }
+
   return {
-    async use(signal, work) {
-      const lending = lend(pool, AbortSignal.any([signal, ended]), work);
-      const settled = lending.catch(() => undefined).finally(() => running.delete(settled));
-      running.add(settled);
-      return lending;
-    },
+    use: (signal, work) => lendFrom(pool, signal, work),
+    useBeside: (signal, work) => lendFrom(beside && !beside.isSpent ? beside : pool, signal, work),
     async holdSnapshot(signal) {
       if (holding && pool.isSpent) holding = undefined;
       holding ??= takeSnapshot(AbortSignal.any([signal, ended]));
@@ -56,7 +63,7 @@ export function createReaders(config: MysqlConfig, context: ConnectorContext): R
     async close() {
       closed.abort();
       await Promise.all([...running, holding?.catch(() => undefined)]);
-      await pool.close();
+      await Promise.all([pool.close(), beside?.close()]);
     },
   };
 }
@@ -80,12 +87,14 @@ async function lend<T>(pool: Pool, signal: AbortSignal, work: (connection: Conne
   }
 }
 
+/** What is inside of a snapshot; `control` only where it is sure to see the same moment. */
+interface Members extends SnapshotFacts {
+  readonly members: readonly Connection[];
+  readonly control: Connection | undefined;
+}
+
 /** Connects all readers and one that opens their snapshots. */
-async function openMembers(
-  config: MysqlConfig,
-  signal: AbortSignal,
-  log: ConnectorContext['log'],
-): Promise<SnapshotFacts & { readonly members: readonly Connection[] }> {
+async function openMembers(config: MysqlConfig, signal: AbortSignal, log: ConnectorContext['log']): Promise<Members> {
   const opened: Connection[] = [];
   const abandonAll = (): void => opened.forEach((connection) => connection.abandon());
   signal.addEventListener('abort', abandonAll, { once: true });
@@ -95,8 +104,8 @@ async function openMembers(
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     const [control, ...members] = opened as [Connection, ...Connection[]];
     const facts = await openSnapshots(members, control, log);
-    await control.close();
-    return { ...facts, members };
+    if (!facts.controlShares) await control.close();
+    return { ...facts, members, control: facts.controlShares ? control : undefined };
   } catch (error) {
     abandonAll();
     throw signal.aborted ? cancelledFailure() : error;

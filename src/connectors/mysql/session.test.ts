@@ -69,6 +69,24 @@ describe('chunks by key', () => {
     });
   }
 
+  it('are counted beside the only reader, as it sees them', async () => {
+    await source.run('create table counted (id int primary key); insert into counted values (1), (2), (3)');
+    const other = await openSource(connector, { ...source.config, max_threads: 1 });
+    try {
+      const selection = await other.stream('counted');
+      const { chunks } = await other.session.planLoad(selection, { targetBytes: 1, signal });
+      await source.run('insert into counted values (4)');
+      let counted: number | undefined;
+      const sink = async (): Promise<void> => {
+        counted = await other.session.countRows(selection, { signal });
+      };
+      await other.session.readChunk(selection, { ...collect({ sink }), chunk: chunks[0]! });
+      assert.equal(counted, 3);
+    } finally {
+      await other.session.close();
+    }
+  });
+
   it('are one for tables without key and for views', async () => {
     for (const name of ['heap', 'seen']) {
       const selection = await opened.stream(name);

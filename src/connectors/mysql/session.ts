@@ -48,8 +48,9 @@ export function createSession(config: MysqlConfig, context: ConnectorContext): S
       ),
     readAfter: (stream, work) =>
       readers.use(work.signal, (connection) => readAfter(connection, stream, { ...work, ...reading })),
+    countsBesideReaders: true,
     countRows: (stream, { upTo, signal }) =>
-      readers.use(signal, async ({ query }) => {
+      readers.useBeside(signal, async ({ query }) => {
         const relation = await findRelation(query, stream);
         const rows = where([filterCondition(relation, stream.filter), upToCondition(relation, upTo)]);
         const counted = await query(`select count(*) from ${quoteRelation(relation)}${rows}`);

@@ -28,7 +28,9 @@ async function open(username: string, flavor: Connection['server']['flavor']) {
   const facts: SnapshotFacts = await openSnapshots(readers, control, ({ message }) => void warnings.push(message));
   await source.run('insert into shop.counted values ()');
   const counts = await Promise.all(
-    readers.map(async ({ query }) => (await query('select count(*) from counted'))[0]?.[0]),
+    [...readers, ...(facts.controlShares ? [control] : [])].map(
+      async ({ query }) => (await query('select count(*) from counted'))[0]?.[0],
+    ),
   );
   await Promise.all(opened.map((connection) => connection.close()));
   return { facts, end, counts: new Set(counts), warnings };
@@ -37,21 +39,21 @@ async function open(username: string, flavor: Connection['server']['flavor']) {
 describe('snapshots of several readers', () => {
   it('are one moment without any lock where the server tells the place of each', async () => {
     const { facts, end, counts, warnings } = await open('small', 'mariadb');
-    assert.deepEqual(facts, { place: end, shared: true });
+    assert.deepEqual(facts, { place: end, shared: true, controlShares: true });
     assert.equal(counts.size, 1);
     assert.deepEqual(warnings, []);
   });
 
   it('are one moment under a short lock where it does not, and writers go on afterwards', async () => {
     const { facts, end, counts, warnings } = await open('penstock', 'mysql');
-    assert.deepEqual(facts, { place: end, shared: true });
+    assert.deepEqual(facts, { place: end, shared: true, controlShares: true });
     assert.equal(counts.size, 1);
     assert.deepEqual(warnings, []);
   });
 
   it('begin before the file of the log when writers may not be locked out, and that is said', async () => {
     const { facts, end, warnings } = await open('small', 'mysql');
-    assert.deepEqual(facts, { place: { file: end.file, offset: 4 }, shared: false });
+    assert.deepEqual(facts, { place: { file: end.file, offset: 4 }, shared: false, controlShares: false });
     assert.match(warnings.join('\n'), /grant RELOAD/);
   });
 

@@ -15,6 +15,8 @@ export interface SnapshotFacts {
   readonly place: LogPlace | undefined;
   /** False when each reader sees a moment of its own, all of them after `place`. */
   readonly shared: boolean;
+  /** True when the connection that opened the snapshots is inside one of the same moment as all readers. */
+  readonly controlShares: boolean;
 }
 
 const BEGIN = 'start transaction with consistent snapshot, read only';
@@ -25,8 +27,8 @@ const LONGEST_LOCK = 3;
 const FILE_START = 4;
 
 /**
- * Opens a transaction with a consistent snapshot on each connection, all of them at one moment where the server allows.
- * MariaDB says at which place of its log a snapshot was taken: when all say the same, they see the same, and nobody was
+ * Opens a transaction with a consistent snapshot on each reader, and on the connection that sees to it, all of them at one
+ * moment where the server allows. MariaDB says at which place of its log a snapshot was taken: when all say the same, they see the same, and nobody was
  * locked out. Otherwise writers are locked out for an instant, when we may (right RELOAD). Otherwise the moments differ.
  */
 export async function openSnapshots(
@@ -34,16 +36,18 @@ export async function openSnapshots(
   control: Connection,
   log: ConnectorContext['log'],
 ): Promise<SnapshotFacts> {
-  const byItself = control.server.flavor === 'mariadb' ? await openAtSamePlace(readers) : undefined;
+  const byItself = control.server.flavor === 'mariadb' ? await openAtSamePlace(readers, control) : undefined;
   if (byItself?.shared) return byItself;
   const locked = await lockWriters(control);
   if (locked === undefined) {
     try {
       const place = await readEnd(control).catch(() => undefined);
-      await beginAll(readers);
-      return { place, shared: true };
+      await beginAll([...readers, control]);
+      return { place, shared: true, controlShares: true };
     } finally {
+      // Ends no transaction: only locks of single tables would take theirs along.
       await control.query('unlock tables');
+      await control.query('set session lock_wait_timeout = default');
     }
   }
   if (readers.length > 1) {
@@ -56,7 +60,8 @@ export async function openSnapshots(
   // The end of the log may hold transactions that no snapshot sees yet; those of older files are in every snapshot.
   const end = await readEnd(control).catch(() => undefined);
   await beginAll(readers);
-  return { place: end && { file: end.file, offset: FILE_START }, shared: readers.length === 1 };
+  const place = end && { file: end.file, offset: FILE_START };
+  return { place, shared: readers.length === 1, controlShares: false };
 }
 
 async function beginAll(readers: readonly Connection[]): Promise<void> {
@@ -64,15 +69,20 @@ async function beginAll(readers: readonly Connection[]): Promise<void> {
 }
 
 /** Undefined when the server does not say the places: it writes no log. */
-async function openAtSamePlace(readers: readonly Connection[]): Promise<SnapshotFacts | undefined> {
+async function openAtSamePlace(
+  readers: readonly Connection[],
+  control: Connection,
+): Promise<SnapshotFacts | undefined> {
+  const all = [...readers, control];
   for (let attempt = 1; ; attempt++) {
-    await beginAll(readers);
-    const places = await Promise.all(readers.map(readSnapshotPlace));
-    const known = places.filter((place) => place !== undefined);
-    if (known.length < places.length) return undefined;
-    const [first, ...others] = known.toSorted(comparePlaces);
-    const shared = others.every((other) => first !== undefined && comparePlaces(first, other) === 0);
-    if (shared || attempt === TRIES) return { place: first, shared };
+    await beginAll(all);
+    const places = (await Promise.all(all.map(readSnapshotPlace))).filter((place) => place !== undefined);
+    if (places.length < all.length) return undefined;
+    const [first, ...others] = places.slice(0, -1).toSorted(comparePlaces);
+    const isFirst = (place: LogPlace): boolean => first !== undefined && comparePlaces(first, place) === 0;
+    const shared = others.every(isFirst);
+    const controlShares = places.every(isFirst);
+    if (controlShares || attempt === TRIES) return { place: first, shared, controlShares };
   }
 }
 
