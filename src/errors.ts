@@ -19,6 +19,7 @@ export const failureKinds = {
   unauthenticated: { status: 401, retry: false, blame: 'user', advice: 'Sign in, or send a valid token.' },
   forbidden: { status: 403, retry: false, blame: 'user', advice: 'Ask an administrator for a role that allows this.' },
   not_found: { status: 404, retry: false, blame: 'user', advice: 'Check the id and the project.' },
+  method_not_allowed: { status: 405, retry: false, blame: 'user', advice: 'Use a method that the path has.' },
   conflict: { status: 409, retry: false, blame: 'user', advice: 'Read the present state and decide again.' },
   too_large: { status: 413, retry: false, blame: 'user', advice: 'Send less, or raise the body limit.' },
   unsupported_media: {

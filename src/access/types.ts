@@ -1,4 +1,5 @@
 import type { Queryable, Transaction } from '../store/index.ts';
+import type { StorageTokens } from './tokens/types.ts';
 
 export type Role = 'admin' | 'editor' | 'viewer';
 
@@ -70,6 +71,8 @@ export interface Access {
   deleteUser(id: number, by?: Actor): Promise<User>;
   audit(tx: Queryable, entry: AuditEntry): Promise<void>;
   readonly secrets: Secrets;
+  /** Who acts in the orchestrator. */
+  readonly tokens: StorageTokens;
 }
 
 /** Envelope encryption: a new data key per value, wrapped by the server key; AES-256-GCM; AAD binds a value to its place. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest } from 'fastify';
 import { Failure } from '../errors.ts';
+import { parseForm } from './forms.ts';
 
 const DEEPEST = 100;
 /** How long the rest of a refused body is read and thrown away, so that its sender gets to read the answer. */
@@ -22,10 +23,16 @@ export function addBodyParsers(
   const parseJson = app.getDefaultJsonParser('remove', 'remove');
   const readJson: FastifyContentTypeParser = (request, payload, done) => {
     if (!hasBody(request)) return done(null, undefined);
+    if (request.routeOptions.config.body === 'ignored') {
+      drain(payload);
+      return done(null, undefined);
+    }
     const limitBytes = Math.min(options.limitBytes, request.routeOptions.bodyLimit ?? Infinity);
     collect({ request, payload, limitBytes }, (error, bytes) => {
       const problem = error ?? findProblem(bytes!);
       if (problem) return done(problem);
+      // Sent in pieces that hold nothing.
+      if (bytes!.length === 0) return done(null, undefined);
       const text = bytes!.toString();
       parseJson(request, text, (broken, value) => {
         if (broken) done(badBody(`is not valid JSON: ${broken.message}`));
@@ -42,6 +49,36 @@ export function addBodyParsers(
   app.addContentTypeParser('application/json', readJson);
   app.addContentTypeParser(/^application\/[\w.-]+\+json/i, readJson);
   app.addContentTypeParser('*', options.anyTypeIsJson ? readJson : refuse);
+}
+
+/**
+ * Lets routes of this context also read `application/x-www-form-urlencoded` bodies, as objects of texts. Programs that
+ * announce a form by habit and send a JSON object are understood.
+ */
+export function addFormParser(app: FastifyInstance, limitBytes: number): void {
+  const parseJson = app.getDefaultJsonParser('remove', 'remove');
+  app.addContentTypeParser('application/x-www-form-urlencoded', (request, payload, done) => {
+    if (!hasBody(request)) return done(null, undefined);
+    collect({ request, payload, limitBytes }, (error, bytes) => {
+      const problem = error ?? findProblem(bytes!);
+      if (problem) return done(problem);
+      const text = bytes!.toString();
+      if (!text.trimStart().startsWith('{')) return readForm(text, done);
+      parseJson(request, text, (broken, value) => {
+        done(broken ? badBody(`is not valid JSON: ${broken.message}`) : null, value);
+      });
+    });
+  });
+}
+
+function readForm(text: string, done: (error: Error | null, value?: unknown) => void): void {
+  let form: unknown;
+  try {
+    form = parseForm(text);
+  } catch (error) {
+    return done(error as Error);
+  }
+  done(null, form);
 }
 
 /** Numbers that a double may not hold: many digits, or a large exponent. */
@@ -88,8 +125,7 @@ function collect({ request, payload, limitBytes }: Collecting, done: (error: Err
   };
   const onEnd = (): void => {
     stop();
-    if (received === 0) done(badBody('is empty'));
-    else done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, received));
+    done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, received));
   };
   const onError = (error: Error): void => {
     stop();

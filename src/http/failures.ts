@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '../errors.ts';
-import type { Face } from './types.ts';
+import type { ErrorReply, Face } from './types.ts';
 
 const BY_CODE: Readonly<Record<string, () => Failure>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new Failure('unsupported_media', 'The content type is not supported here.'),
@@ -45,21 +45,27 @@ export function sendFailure(
   failure: Failure,
 ): void {
   // Without the query: a client may put a config with its secrets there.
-  const about = { requestId: request.id, method: request.method, path: request.url.split('?', 1)[0] };
+  const { status, body, type, reference } = face?.errorReply(failure, request) ?? neutralReply(failure);
+  const path = request.url.split('?', 1)[0];
+  const about = { requestId: request.id, method: request.method, path, ...(reference && { reference }) };
   if (failure.kind === 'internal') request.log.error({ ...about, err: failure.cause ?? failure }, failure.message);
   else if (failure.status >= 500) {
     request.log.warn({ ...about, error: String(failure.cause ?? failure.message) }, failure.message);
-  }
+  } else if (reference !== undefined) request.log.info(about, failure.message);
   // The framework closes the connection after a refused body; ours are read to the end, and a reset would lose the answer.
   if (failure.status < 500) reply.removeHeader('connection');
   if (failure.status === 503) reply.header('retry-after', '5');
   if (failure.kind === 'too_many_requests') reply.header('retry-after', '60');
   if (failure.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
-  const { status, body } = face?.errorReply(failure, request) ?? neutralReply(failure);
-  void reply.code(status).header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(body));
+  void reply
+    .code(status)
+    .header('content-type', type ?? JSON_TYPE)
+    .send(JSON.stringify(body));
 }
 
-function neutralReply(failure: Failure): { status: number; body: unknown } {
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+function neutralReply(failure: Failure): ErrorReply {
   const error = failure.kind === 'not_found' ? 'not found' : failure.message;
   return { status: failure.status, body: { error } };
 }

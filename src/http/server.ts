@@ -79,9 +79,11 @@ function createApp({ config, faces, observe, world }: ServerOptions): FastifyIns
   const findFace = createFaceFinder(faces);
   const answerCors = corsHooks(config.corsOrigins);
   const onRequest = (request: FastifyRequest, reply: FastifyReply): boolean => {
+    const face = findFace(request.url);
     reply.headers(SECURITY_HEADERS);
+    if (face?.headers) reply.headers(face.headers);
     reply.header('x-request-id', request.id);
-    return answerCors(request, reply);
+    return (face?.answerCors ?? answerCors)(request, reply);
   };
   const app = fastify({
     loggerInstance: observe.log as never,
@@ -91,6 +93,7 @@ function createApp({ config, faces, observe, world }: ServerOptions): FastifyIns
     requestTimeout: IDLE_MS,
     keepAliveTimeout: IDLE_MS,
     forceCloseConnections: 'idle' as never,
+    rewriteUrl: ({ url = '/' }) => rewriteUrl(faces, url),
     routerOptions: { maxParamLength: PARAMETER_LENGTH },
     http: { headersTimeout: HEADER_MS, maxHeaderSize: HEADER_BYTES, connectionsCheckingInterval: 2000 },
     genReqId: () => `${bootId}-${(++requests).toString(36)}`,
@@ -109,6 +112,8 @@ function createApp({ config, faces, observe, world }: ServerOptions): FastifyIns
   app.addHook('onRequest', (request, reply, done) => {
     if (onRequest(request, reply)) return;
     if (request.url.includes('%00')) done(new Failure('bad_request', 'The URL holds a NUL character.'));
+    // What is sent to a path that is not there is not looked at.
+    else if (request.is404) done(new Failure('not_found', 'There is nothing at this path.'));
     else done();
   });
   app.addHook('preValidation', (request, _reply, done) => {
@@ -121,12 +126,21 @@ function createApp({ config, faces, observe, world }: ServerOptions): FastifyIns
 /** Gives a face its own context: its parsers and hooks end at its border. */
 async function registerFace(app: FastifyInstance, face: Face, limitBytes: number): Promise<void> {
   await app.register(async (scope) => {
-    if (face.readsAnyTypeAsJson || face.keepsNumbers) {
-      const { readsAnyTypeAsJson: anyTypeIsJson = false, keepsNumbers = false } = face;
-      addBodyParsers(scope, { limitBytes, anyTypeIsJson, keepsNumbers });
+    const { readsAnyTypeAsJson: anyTypeIsJson = false, keepsNumbers = false, mostBodyBytes = limitBytes } = face;
+    if (anyTypeIsJson || keepsNumbers || mostBodyBytes < limitBytes) {
+      addBodyParsers(scope, { limitBytes: Math.min(mostBodyBytes, limitBytes), anyTypeIsJson, keepsNumbers });
     }
     await face.register(scope);
   });
+}
+
+/** The first face that knows the URL under another form has it; all other URLs stay as they are. */
+function rewriteUrl(faces: readonly Face[], url: string): string {
+  for (const face of faces) {
+    const rewritten = face.rewriteUrl?.(url);
+    if (rewritten !== undefined) return rewritten;
+  }
+  return url;
 }
 
 async function listen(app: FastifyInstance, config: Config): Promise<string> {

@@ -9,6 +9,8 @@ export interface StorageToken {
   /** The user whose role bounds it. 0 for the bootstrap token. */
   readonly userId: number;
   readonly role: Role;
+  /** Name of that user, for the audit. */
+  readonly username: string;
   readonly description: string;
   readonly isMaster: boolean;
   readonly canManageBuckets: boolean;

@@ -1,0 +1,33 @@
+import { createGuard, type Face } from '../../http/index.ts';
+import { createErrorReply } from './errors.ts';
+import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
+import { addStorageRoutes } from './storage/index.ts';
+import { answerCors, HEADERS, PREFIXES, rewriteUrl } from './transport.ts';
+
+const MOST_BODY_BYTES = 1_048_576;
+
+/** The Keboola orchestrator API over our rooms. Registering routes calls no room. */
+export function createKeboolaFace(rooms: KeboolaRooms): Face {
+  const face: FaceContext = { ...rooms, guard: createGuard(rooms) };
+  return {
+    name: 'keboola',
+    title: 'Keboola orchestrator API',
+    version: rooms.version,
+    prefixes: PREFIXES,
+    readsAnyTypeAsJson: true,
+    mostBodyBytes: MOST_BODY_BYTES,
+    headers: HEADERS,
+    answerCors,
+    rewriteUrl,
+    async register(app) {
+      addRoutes(app, routesOf(face), face);
+      await addStorageRoutes(app, face);
+    },
+    errorReply: createErrorReply(rooms.world),
+  };
+}
+
+/** All routes but those of the storage subset; each part of the face adds a list of its own. */
+function routesOf(_face: FaceContext): readonly Route[] {
+  return [];
+}

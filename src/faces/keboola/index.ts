@@ -1,0 +1,2 @@
+export { createKeboolaFace } from './face.ts';
+export type { KeboolaRooms } from './route.ts';
