@@ -232,6 +232,23 @@ export interface RunObserver {
   runChanged(tx: Transaction, run: RunView): Promise<void>;
 }
 
+/** What a run may be like; all that is given must hold. */
+export interface RunCondition {
+  readonly states: readonly State[];
+  readonly kind?: string;
+  readonly exceptKind?: string;
+  /** Whether something of it has begun. */
+  readonly hasBegun?: boolean;
+  readonly cancelRequested?: boolean;
+}
+
+export interface PathCondition {
+  readonly text: string;
+  /** The path only begins with the text. */
+  readonly isPrefix: boolean;
+  readonly isExcluded: boolean;
+}
+
 export interface RunQuery {
   readonly project?: string;
   readonly definition?: string;
@@ -247,6 +264,10 @@ export interface RunQuery {
   readonly path?: string;
   /** The run with this path and its descendants. */
   readonly pathPrefix?: string;
+  /** One condition of each list; an empty list finds nothing. */
+  readonly either?: readonly (readonly RunCondition[])[];
+  /** Each of these, by the text of the path. */
+  readonly paths?: readonly PathCondition[];
   readonly limit: number;
   readonly offset: number;
 }
