@@ -8,8 +8,8 @@ import { createProgressWriter } from './progress.ts';
 import type { ClaimedRows } from './tables/claim.ts';
 import type { Attempt, AttemptResult } from './types.ts';
 
-/** An attempt that has not come back this long after its signal aborted is ended without it. */
-export const ABORT_GRACE_MS = 8000;
+/** An attempt that has not come back this long after its signal aborted is ended without it (`Component.graceMs`). */
+const ABORT_GRACE_MS = 8000;
 
 export interface RunningAttempt {
   readonly claim: ClaimedRows;
@@ -47,7 +47,8 @@ export function beginAttempt(context: WorkerContext, claim: ClaimedRows): Runnin
   const timeoutMs = claim.task.timeout_ms;
   const stopTimer = timeoutMs === null ? undefined : startTimer(timeoutMs, () => abort(timedOut(timeoutMs)));
   const execute = async (): Promise<AttemptEnd> => {
-    const outcome = await Promise.race([runComponent(context, claim, attempt), giveUp(controller.signal)]);
+    const graceMs = context.components.get(claim.task.component)?.graceMs ?? ABORT_GRACE_MS;
+    const outcome = await Promise.race([runComponent(context, claim, attempt), giveUp(controller.signal, graceMs)]);
     stopTimer?.();
     await progress.finish();
     await log.flush();
@@ -71,6 +72,10 @@ async function runComponent(
   if (component === undefined) {
     return new Failure('object_missing', `this server has no component "${claim.task.component}"`);
   }
+  if (claim.task.waits && component.waits !== true) {
+    const reason = `component "${component.name}" works and must not run as a task that only waits`;
+    return new Failure('internal', reason);
+  }
   try {
     return await component.execute(attempt);
   } catch (error) {
@@ -79,13 +84,11 @@ async function runComponent(
 }
 
 /** Resolves when the signal has been aborted for too long. */
-function giveUp(signal: AbortSignal): Promise<Failure> {
+function giveUp(signal: AbortSignal, graceMs: number): Promise<Failure> {
   return new Promise((resolve) => {
-    signal.addEventListener(
-      'abort',
-      () => setTimeout(() => resolve(signal.reason as Failure), ABORT_GRACE_MS).unref(),
-      { once: true },
-    );
+    signal.addEventListener('abort', () => setTimeout(() => resolve(signal.reason as Failure), graceMs).unref(), {
+      once: true,
+    });
   });
 }
 

@@ -1,10 +1,11 @@
 import type { EngineContext } from './context.ts';
-import { createWaiter } from './signals.ts';
-import { readEndedRuns } from './tables/read.ts';
+import { startLoop } from './loop.ts';
+import { readEnds } from './tables/read.ts';
 import { toRunView } from './tables/rows.ts';
 import type { RunView } from './types.ts';
 
 const POLL_MS = 1000;
+const RETRY_MS = 250;
 
 /** Who waits for the end of which run; one statement looks for all of them. */
 export interface ChildWatch {
@@ -13,75 +14,76 @@ export interface ChildWatch {
   stop(): Promise<void>;
 }
 
-type Settle = (run: RunView | undefined) => void;
-
 /**
  * Looks for the ends of runs in bulk: at once for those that a signal names, each second for all. A thousand waiting
  * tasks cost one statement a second, and one per burst of ends.
  */
 export function startChildWatch(context: EngineContext): ChildWatch {
-  const waiting = new Map<string, Set<Settle>>();
+  const waiting: Waiting = new Map();
   const named = new Set<string>();
-  const waiter = createWaiter();
-  let isStopped = false;
-  let looking: Promise<void> | undefined;
-
-  const stopListening = context.signals.on('run', (runId) => {
-    if (!waiting.has(runId)) return;
-    named.add(runId);
-    waiter.wake();
-  });
-  const look = async (): Promise<void> => {
-    let polledAt = context.world.elapsed();
-    while (waiting.size > 0 && !isStopped) {
-      const isPollDue = context.world.elapsed() - polledAt >= POLL_MS;
-      if (isPollDue) polledAt = context.world.elapsed();
-      const runIds = isPollDue ? [...waiting.keys()] : [...named];
-      named.clear();
-      if (runIds.length > 0) await settle(runIds).catch((error: unknown) => report(error));
-      if (named.size === 0) await waiter.wait(POLL_MS);
+  let polledAt = context.world.elapsed();
+  const pass = async (): Promise<number> => {
+    const isPollDue = context.world.elapsed() - polledAt >= POLL_MS;
+    if (isPollDue) polledAt = context.world.elapsed();
+    const runIds = [...(isPollDue ? waiting.keys() : named)].filter((runId) => waiting.has(runId));
+    named.clear();
+    if (runIds.length === 0) return POLL_MS;
+    const ends = new Map((await readEnds(context.store.db, runIds)).map((end) => [end.id, end]));
+    for (const runId of runIds) {
+      const end = ends.get(runId);
+      if (end === undefined || end.run !== null) settle(waiting, runId, end?.run ? toRunView(end.run) : undefined);
     }
-    looking = undefined;
+    return named.size > 0 ? 0 : POLL_MS;
   };
-  const report = (error: unknown): void => {
+  const onError = (error: unknown): void => {
+    // What was named is found by the pass over all.
+    polledAt = -Infinity;
     context.log('warn', 'the ends of child runs could not be read; trying again', { error: String(error) });
   };
-  const settle = async (runIds: readonly string[]): Promise<void> => {
-    const found = await readEndedRuns(context.store.db, runIds);
-    const ends = new Map(found.ended.map((row) => [row.id, toRunView(row)]));
-    const living = new Set(found.living);
-    for (const runId of runIds) {
-      if (living.has(runId)) continue;
-      for (const resolve of waiting.get(runId) ?? []) resolve(ends.get(runId));
-      waiting.delete(runId);
-    }
+  const loop = startLoop(pass, { pauseMs: RETRY_MS, onError });
+  const look = (runId: string): void => {
+    named.add(runId);
+    loop.wake();
   };
+  const stopListening = context.signals.on('run', (runId) => {
+    if (waiting.has(runId)) look(runId);
+  });
   return {
-    ended(runId, until) {
-      return new Promise((resolve, reject) => {
-        if (until?.aborted) return reject(until.reason as Error);
-        const settles = waiting.get(runId) ?? new Set();
-        const forget = (): void => {
-          settles.delete(resolveRun);
-          if (settles.size === 0 && waiting.get(runId) === settles) waiting.delete(runId);
-          reject(until!.reason as Error);
-        };
-        const resolveRun: Settle = (run) => {
-          until?.removeEventListener('abort', forget);
-          resolve(run);
-        };
-        until?.addEventListener('abort', forget, { once: true });
-        waiting.set(runId, settles.add(resolveRun));
-        named.add(runId);
-        waiter.wake();
-        looking ??= look();
-      });
+    async ended(runId, until) {
+      until?.throwIfAborted();
+      const end = wait(waiting, runId, until);
+      look(runId);
+      return end;
     },
-    async stop() {
-      isStopped = true;
+    stop() {
       stopListening();
-      waiter.wake();
-      await looking;
+      return loop.stop();
     },
   };
+}
+
+type Settle = (run: RunView | undefined) => void;
+type Waiting = Map<string, Set<Settle>>;
+
+function settle(waiting: Waiting, runId: string, run: RunView | undefined): void {
+  const settles = waiting.get(runId) ?? [];
+  waiting.delete(runId);
+  for (const one of settles) one(run);
+}
+
+function wait(waiting: Waiting, runId: string, until: AbortSignal | undefined): Promise<RunView | undefined> {
+  return new Promise((resolve, reject) => {
+    const settles = waiting.get(runId) ?? new Set();
+    const giveUp = (): void => {
+      settles.delete(end);
+      if (settles.size === 0 && waiting.get(runId) === settles) waiting.delete(runId);
+      reject(until!.reason as Error);
+    };
+    const end: Settle = (run) => {
+      until?.removeEventListener('abort', giveUp);
+      resolve(run);
+    };
+    until?.addEventListener('abort', giveUp, { once: true });
+    waiting.set(runId, settles.add(end));
+  });
 }

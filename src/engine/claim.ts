@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
+import { dispatchTasks } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
-import type { Dispatch } from './queue.ts';
+import type { Dispatch, QueueName } from './queue.ts';
 import { claimTasks, isKeyTaken, replaceJob } from './tables/claim.ts';
 import type { ClaimedRows } from './tables/claim.ts';
 
@@ -19,9 +20,9 @@ export interface ClaimedBatch {
  * Takes up to `limit` due tasks and makes this process their owner, all in one transaction: either the jobs are gone
  * from the queue and the tasks run under a lease, or nothing has happened.
  */
-export async function claimBatch(context: EngineContext, limit: number): Promise<ClaimedBatch> {
+export async function claimBatch(context: EngineContext, queue: QueueName, limit: number): Promise<ClaimedBatch> {
   return transact(context, async (commit) => {
-    const dispatches = await context.queue.take(commit.tx, limit);
+    const dispatches = await context.queue.take(commit.tx, queue, limit);
     if (dispatches.length === 0) return { claims: [], taken: 0 };
     const free = dispatches.filter((dispatch) => !dispatch.hasConcurrencyKey).map((dispatch) => dispatch.taskId);
     const claims = free.length === 0 ? [] : [...(await claimTasks(commit.tx, toOrder(context, free)))];
@@ -64,8 +65,8 @@ async function claimKeyed(
   }
   const job = await replaceJob(tx, taskId);
   if (job !== undefined) {
-    await context.queue.enqueue(tx, [{ taskId, ...job, hasConcurrencyKey: true }], { seconds: BUSY_KEY_DELAY_SECONDS });
-    commit.effects.push(() => context.signals.sendAfter(BUSY_KEY_DELAY_SECONDS * 1000, 'queue'));
+    const tasks = [{ taskId, ...job, hasConcurrencyKey: true }];
+    await dispatchTasks(context, commit, { tasks, delay: { seconds: BUSY_KEY_DELAY_SECONDS } });
   }
   return [];
 }

@@ -9,6 +9,8 @@ import type { Component, Deliverer, RunObserver } from './types.ts';
 export interface EngineSettings {
   /** Tasks that one worker executes at once. */
   readonly slots: number;
+  /** Tasks that only wait for others (`TaskPlan.waits`) and that one worker holds at once. */
+  readonly mostWaiting: number;
   /** How long an attempt outlives its worker. */
   readonly leaseSeconds: number;
   /** Days that ended runs are kept with all that belongs to them. */

@@ -253,7 +253,7 @@ describe('keys', () => {
       },
     );
     const first = await engine.start(one);
-    assert.deepEqual(await engine.start(one), { outcome: 'refused', runId: first.runId });
+    assert.deepEqual(await engine.start(one), { ...first, outcome: 'refused' });
     wait.open();
     await ended(first.runId);
     const again = await engine.start(one);

@@ -12,7 +12,7 @@ import { startRun } from './start.ts';
 import { insertMessage, readMessageState } from './tables/outbox.ts';
 import { listChildren, listRuns, listTasks, readRun, readRunByNumber } from './tables/read.ts';
 import { toRunView, toTaskView } from './tables/rows.ts';
-import type { Component, Deliverer, Engine, RunObserver, RunView, Worker } from './types.ts';
+import type { Component, Deliverer, Engine, RunObserver, RunQuery, RunView, Worker } from './types.ts';
 import { startWorkerLoop } from './worker.ts';
 
 export interface EngineOptions {
@@ -52,7 +52,7 @@ export async function createEngine(options: EngineOptions): Promise<OpenEngine> 
     deliverers: options.deliverers,
     metrics: options.metrics ?? {},
     log,
-    settings: { runsRetentionDays: 30, logLimitBytes: 64 * 1024 * 1024, ...options.settings },
+    settings: { mostWaiting: 5000, runsRetentionDays: 30, logLimitBytes: 64 * 1024 * 1024, ...options.settings },
     instance,
   };
   return toEngine(context, options);
@@ -70,9 +70,7 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
     },
     children: async (runIds) => (await listChildren(db, runIdsOf(runIds))).map(toRunView),
     async list(query) {
-      if ([query.project, query.definition, query.kind].some((text) => text?.includes('\0'))) {
-        return { runs: [], total: 0 };
-      }
+      if (canMatchNothing(query)) return { runs: [], total: 0 };
       const { runs, total } = await listRuns(db, query);
       return { runs: runs.map(toRunView), total };
     },
@@ -88,7 +86,7 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
       await insertMessage(tx, message);
       await context.signals.sendWith(tx, 'outbox');
     },
-    outboxState: (key) => readMessageState(db, key),
+    outboxState: async (key) => (key.includes('\0') ? undefined : readMessageState(db, key)),
     async startWorker() {
       const components = new Map(options.components.map((component) => [component.name, component]));
       const worker = startWorkerLoop({ ...context, components });
@@ -110,6 +108,15 @@ function isRunId(text: string): boolean {
 
 function runIdsOf(given: string | readonly string[]): readonly string[] {
   return (typeof given === 'string' ? [given] : given).filter(isRunId);
+}
+
+/** A NUL character is in no row, and would be an error in the database; nor is a path of anything but numbers. */
+function canMatchNothing(query: RunQuery): boolean {
+  const labels = [query.labels ?? {}, ...(query.withoutLabels ?? [])].flatMap((some) => Object.entries(some).flat());
+  const pathTexts = query.paths?.map(({ text }) => text) ?? [];
+  const texts = [query.project, query.definition, query.kind, ...labels, ...(query.labelled ?? []), ...pathTexts];
+  const paths = [query.path, query.pathPrefix].filter((path) => path !== undefined);
+  return texts.some((text) => text?.includes('\0')) || paths.some((path) => !/^\d+(\.\d+)*$/.test(path));
 }
 
 async function* nothing(): AsyncIterable<never> {}

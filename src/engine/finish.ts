@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Failure, failureKinds } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
+import { admissionSubject } from './admission.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
+import { dispatchTasks } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
 import type { RunEvent } from './state.ts';
@@ -139,11 +141,10 @@ async function giveBack(
     losses: decision === 'retry' ? 'reset' : failing.cause === 'lost' ? 'add' : 'keep',
   });
   if (queued === undefined) return 'dropped';
-  await context.queue.enqueue(commit.tx, [queued], { seconds: delaySeconds });
+  await dispatchTasks(context, commit, { tasks: [queued], delay: { seconds: delaySeconds } });
   commit.effects.push(() => {
     if (decision === 'retry') context.metrics.taskRetried?.();
     context.metrics.attemptEnded?.(outcomeOf(failing));
-    context.signals.sendAfter(delaySeconds * 1000, 'queue');
   });
   return decision === 'retry' ? 'retried' : 'returned';
 }
@@ -176,8 +177,7 @@ export async function endPhase(context: EngineContext, commit: AfterCommit, run:
   if (decision === 'next_phase') {
     const next = await queueNextPhase(tx, run.id);
     if (next !== undefined) {
-      await context.queue.enqueue(tx, next.queued);
-      commit.effects.push(() => context.signals.send('queue'));
+      await dispatchTasks(context, commit, { tasks: next.queued });
       return;
     }
     decision = decidePhaseEnd({ ...facts, hasNextPhase: false });
@@ -200,6 +200,7 @@ async function close(
   commit.effects.push(() => {
     context.metrics.runEnded?.(closed.kind, closed.state);
     context.signals.send('run', closed.id);
+    if (closed.lane !== null || closed.pool !== null) context.signals.send('admit', admissionSubject(closed));
   });
 }
 

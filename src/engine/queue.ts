@@ -12,11 +12,20 @@ import type { QueuedTask } from './tables/rows.ts';
 export interface Queue {
   /** Adds jobs in the caller's transaction. */
   enqueue(tx: Transaction, tasks: readonly QueuedTask[], delay?: Delay): Promise<void>;
-  /** Takes up to `limit` due jobs out of the queue, in the caller's transaction: its rollback puts them back. */
-  take(tx: Transaction, limit: number): Promise<readonly Dispatch[]>;
+  /** Takes up to `limit` due jobs out of a queue, in the caller's transaction: its rollback puts them back. */
+  take(tx: Transaction, queue: QueueName, limit: number): Promise<readonly Dispatch[]>;
   /** Removes jobs of tasks that will not be claimed. */
-  drop(tx: Transaction, jobIds: readonly string[]): Promise<void>;
+  drop(tx: Transaction, jobs: readonly QueuedJob[]): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** Tasks that need a slot, and tasks that only wait for others and need none. */
+export const queueNames = ['task', 'waiting-task'] as const;
+export type QueueName = (typeof queueNames)[number];
+
+export interface QueuedJob {
+  readonly jobId: string | null;
+  readonly waits: boolean;
 }
 
 export interface Dispatch {
@@ -27,7 +36,6 @@ export interface Dispatch {
 export type Delay = { readonly seconds: number } | { readonly until: Date };
 
 const SCHEMA = 'pgboss';
-const QUEUE = 'task';
 const YEAR_SECONDS = 365 * 24 * 3600;
 
 /** Creates or migrates pg-boss's schema and our queue. Call it where the migrations run, before any `openQueue`. */
@@ -44,8 +52,10 @@ export async function installQueue(store: Store): Promise<void> {
   await boss.start();
   try {
     const options = { retentionSeconds: YEAR_SECONDS, deleteAfterSeconds: 24 * 3600, retryLimit: 0 };
-    if ((await boss.getQueue(QUEUE)) === null) await boss.createQueue(QUEUE, options);
-    else await boss.updateQueue(QUEUE, options);
+    for (const queue of queueNames) {
+      if ((await boss.getQueue(queue)) === null) await boss.createQueue(queue, options);
+      else await boss.updateQueue(queue, options);
+    }
   } finally {
     await boss.stop({ graceful: false, close: false });
   }
@@ -65,34 +75,42 @@ export async function openQueue(store: Store, onError: (error: Error) => void): 
   await boss.start();
   return {
     async enqueue(tx, tasks, delay) {
-      if (tasks.length === 0) return;
       const startAfter = delay && ('until' in delay ? delay.until.toISOString() : delay.seconds);
-      const jobs = tasks.map((task) => ({
-        id: task.jobId,
-        priority: task.priority,
-        data: { taskId: task.taskId, hasConcurrencyKey: task.hasConcurrencyKey },
-        ...(startAfter === undefined ? {} : { startAfter }),
-      }));
-      await boss.insert(QUEUE, jobs, { db: toBossDatabase(tx) });
+      for (const queue of queueNames) {
+        const jobs = ofQueue(queue, tasks).map((task) => ({
+          id: task.jobId,
+          priority: task.priority,
+          data: { taskId: task.taskId, hasConcurrencyKey: task.hasConcurrencyKey },
+          ...(startAfter === undefined ? {} : { startAfter }),
+        }));
+        if (jobs.length > 0) await boss.insert(queue, jobs, { db: toBossDatabase(tx) });
+      }
     },
-    async take(tx, limit) {
+    async take(tx, queue, limit) {
       const db = toBossDatabase(tx);
-      const jobs = await boss.fetch<Dispatch>(QUEUE, { batchSize: limit, db });
+      const jobs = await boss.fetch<Dispatch>(queue, { batchSize: limit, db });
       if (jobs.length > 0)
         await boss.deleteJob(
-          QUEUE,
+          queue,
           jobs.map((job) => job.id),
           { db },
         );
       return jobs.map((job) => job.data);
     },
-    async drop(tx, jobIds) {
-      if (jobIds.length > 0) await boss.deleteJob(QUEUE, [...jobIds], { db: toBossDatabase(tx) });
+    async drop(tx, dropped) {
+      for (const queue of queueNames) {
+        const ids = ofQueue(queue, dropped).flatMap(({ jobId }) => jobId ?? []);
+        if (ids.length > 0) await boss.deleteJob(queue, ids, { db: toBossDatabase(tx) });
+      }
     },
     async stop() {
       await boss.stop({ graceful: false, close: false });
     },
   };
+}
+
+function ofQueue<T extends { readonly waits: boolean }>(queue: QueueName, tasks: readonly T[]): readonly T[] {
+  return tasks.filter((task) => task.waits === (queue === 'waiting-task'));
 }
 
 /** pg-boss's own upkeep; its migrations are many statements in one text, of which the last answers. */

@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
+import { dispatchTasks } from './dispatch.ts';
 import { refuseBadTasks, toTaskRow } from './start.ts';
 import { holdTask } from './tables/claim.ts';
 import { lockRun } from './tables/finish.ts';
@@ -26,8 +27,7 @@ export async function addTasks(
     if (run.cancel_requested_at !== null) throw new Failure('cancelled', 'the run was cancelled');
     const tasks = plans.map((plan, position) => ({ ...toTaskRow(context, plan), position }));
     const queued = await insertSiblings(commit.tx, { runId: run.id, tasks });
-    await context.queue.enqueue(commit.tx, queued);
-    if (queued.length > 0) commit.effects.push(() => context.signals.send('queue'));
+    await dispatchTasks(context, commit, { tasks: queued });
     const keys = plans.map((plan) => plan.key);
     return (await findTasksByKey(commit.tx, run.id, keys)).map(toTaskView);
   });
@@ -42,8 +42,7 @@ export async function withdrawTasks(
   return transact(context, async (commit) => {
     const run = await lockOwnRun(commit, owner);
     const skipped = await skipUnbegun(commit.tx, { runId: run.id, phase: run.phase, keys, except: owner.taskId });
-    const jobs = skipped.map((task) => task.jobId).filter((jobId) => jobId !== null);
-    await context.queue.drop(commit.tx, jobs);
+    await context.queue.drop(commit.tx, skipped);
     return skipped.map((task) => task.key);
   });
 }

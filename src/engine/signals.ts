@@ -6,8 +6,11 @@ const GATHER_MS = 3;
 /** What is due later than this is left to the poll. */
 const LONGEST_TIMER_MS = 600_000;
 
-/** `queue`: a task may be claimed. The others carry a run's id, or nothing. */
-export type Topic = 'queue' | 'cancel' | 'run' | 'log' | 'outbox';
+/**
+ * `queue`, `waiting`: a task of that queue may be claimed. `admit`: a lane (encoded) or a pool may have room. The others
+ * carry a run's id, or nothing.
+ */
+export type Topic = 'queue' | 'waiting' | 'admit' | 'cancel' | 'run' | 'log' | 'outbox';
 
 /**
  * Wake-ups between the parts of one process and between processes. Speed only: a lost signal costs at most one polling
@@ -18,7 +21,7 @@ export interface Signals {
   /** Wakes listeners here at once, and in other processes shortly after. */
   send(topic: Topic, subject?: string): void;
   /** Sends later, for what is due then. Forgotten when the process ends. */
-  sendAfter(delayMs: number, topic: Topic): void;
+  sendAfter(delayMs: number, topic: Topic, subject?: string): void;
   /** Sends with the commit of a transaction that the caller owns. */
   sendWith(tx: Transaction, topic: Topic, subject?: string): Promise<void>;
   on(topic: Topic, listener: (subject: string) => void): () => void;
@@ -61,8 +64,8 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
   });
   return {
     send,
-    sendAfter(delayMs, topic) {
-      if (delayMs <= LONGEST_TIMER_MS) setTimeout(send, delayMs, topic).unref();
+    sendAfter(delayMs, topic, subject) {
+      if (delayMs <= LONGEST_TIMER_MS) setTimeout(send, delayMs, topic, subject).unref();
     },
     // From no instance: this process, too, hears of it only when it is committed.
     sendWith: (tx, topic, subject = '') => store.notify(tx, CHANNEL, `- ${topic} ${subject}`),

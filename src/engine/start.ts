@@ -1,17 +1,21 @@
 import { Failure } from '../errors.ts';
 import type { Transaction } from '../store/index.ts';
 import { newId } from '../world.ts';
+import { admissionSubject } from './admission.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
+import { dispatchTasks, topicsOf } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
 import { findConflictingRun, insertRun } from './tables/accept.ts';
 import type { AcceptedRun } from './tables/accept.ts';
 import { toJson } from './tables/rows.ts';
-import type { RetryRule, RunPlan, StartResult, TaskPlan } from './types.ts';
+import type { Labels, RetryRule, RunPlan, StartResult, TaskPlan } from './types.ts';
 
 export const defaultRetry: RetryRule = { limit: 0, firstDelayMs: 1000, factor: 5, longestDelayMs: 300_000 };
 
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
+const LONGEST_NAME = 300;
+const MOST_LABELS = 20;
 
 /**
  * Accepts a run: run, tasks, queue jobs and the observers' writes in one transaction, the caller's if given. A run with
@@ -21,7 +25,9 @@ export async function startRun(context: EngineContext, plan: RunPlan, tx?: Trans
   refuseBadPlan(plan);
   if (tx === undefined) return transact(context, (commit) => acceptRun(context, plan, commit));
   const result = await acceptRun(context, plan, { tx, effects: [] });
-  if (result.outcome === 'started') await context.signals.sendWith(tx, 'queue');
+  if (result.outcome !== 'started') return result;
+  if (mustBeAdmitted(plan)) await context.signals.sendWith(tx, 'admit', admissionSubject(plan));
+  else for (const topic of topicsOf(plan.phases.flat())) await context.signals.sendWith(tx, topic);
   return result;
 }
 
@@ -40,20 +46,28 @@ export async function acceptRun(context: EngineContext, plan: RunPlan, commit: A
       }
       continue;
     }
-    await context.queue.enqueue(tx, accepted.queued, plan.startAfter && { until: plan.startAfter });
+    const delay = plan.startAfter && { until: plan.startAfter };
+    await dispatchTasks(context, commit, { tasks: accepted.queued, delay });
     await tellObservers(context, tx, { run: accepted.run, isAccept: true });
     commit.effects.push(() => {
       context.world.reach('engine.accepted');
-      context.signals.send('queue');
+      if (!mustBeAdmitted(plan)) return;
+      const dueInMs = plan.startAfter ? plan.startAfter.getTime() - context.world.now().getTime() : 0;
+      if (dueInMs > 0) context.signals.sendAfter(dueInMs, 'admit', admissionSubject(plan));
+      else context.signals.send('admit', admissionSubject(plan));
     });
     const { id, number, path } = accepted.run;
     return { outcome: 'started', runId: id, number, path };
   }
 }
 
+function mustBeAdmitted(plan: RunPlan): boolean {
+  return plan.lane !== undefined || plan.pool !== undefined;
+}
+
 /** The rows of a plan. Tasks to skip are terminal from the start; the first phase with others is queued at once. */
 function toRows(context: EngineContext, plan: RunPlan): AcceptedRun {
-  const mustWait = plan.lane !== undefined || plan.pool !== undefined;
+  const mustWait = mustBeAdmitted(plan);
   const first = plan.phases.findIndex((phase) => phase.some((task) => !task.skip));
   const id = newId(context.world, 'r');
   const tasks = plan.phases.flatMap((phase, phaseNumber) =>
@@ -124,9 +138,44 @@ export function refuseBadTasks(tasks: readonly TaskPlan[]): void {
 export function refuseBadPlan(plan: RunPlan): void {
   refuseBadTasks(plan.phases.flat());
   refuseNul([plan.kind, plan.project, plan.definition, plan.concurrencyKey, plan.idempotencyKey, plan.createdBy]);
+  refuseNul([plan.parentTaskId, plan.parentRunId]);
+  refuseBadPlace(plan);
+  refuseBadLabels(plan.labels ?? {});
   refuseBadPriority('the priority of a run', plan.priority);
   if (plan.startAfter !== undefined && Number.isNaN(plan.startAfter.getTime())) {
     throw new Failure('bad_request', 'startAfter is not an instant');
+  }
+}
+
+function refuseBadPlace({ lane, pool, parentPath }: RunPlan): void {
+  refuseNul([lane, pool?.name]);
+  for (const name of [lane, pool?.name]) {
+    if (name !== undefined && (name === '' || name.length > LONGEST_NAME)) {
+      throw new Failure('bad_request', `the name of a lane or a pool must have 1 to ${LONGEST_NAME} characters`);
+    }
+  }
+  if (pool !== undefined && !isWithin(pool.limit, 1, 1_000_000)) {
+    throw new Failure('bad_request', `the limit of pool "${pool.name}" must be a whole number above 0`);
+  }
+  if (parentPath !== undefined && !(parentPath.length <= 255 && /^\d+(\.\d+)*$/.test(parentPath))) {
+    throw new Failure(
+      'bad_request',
+      'the path of a parent run must be numbers with dots between, at most 255 characters',
+    );
+  }
+}
+
+function refuseBadLabels(labels: Labels): void {
+  const entries = Object.entries(labels);
+  const areGood = entries.every(
+    ([name, value]) =>
+      /^[\w.-]{1,100}$/.test(name) && typeof value === 'string' && value.length <= 300 && !value.includes('\0'),
+  );
+  if (entries.length > MOST_LABELS || !areGood) {
+    throw new Failure(
+      'bad_request',
+      `a run takes at most ${MOST_LABELS} labels, with names of letters, digits, ".", "_" and "-" and texts up to 300 characters`,
+    );
   }
 }
 

@@ -80,7 +80,7 @@ describe('a queued task without a job', () => {
     const renew = () => test.store.transaction(async (tx) => queue.enqueue(tx, await renewMissingJobs(tx, 10)));
     await renew();
     await renew();
-    const taken = await test.store.transaction((tx) => queue.take(tx, 10));
+    const taken = await test.store.transaction((tx) => queue.take(tx, 'task', 10));
     assert.deepEqual(
       taken.map((dispatch) => dispatch.taskId),
       (await engine.tasks(runId)).map((task) => task.id),
@@ -93,19 +93,19 @@ describe('the queue', () => {
     await startRun();
     await assert.rejects(
       test.store.transaction(async (tx) => {
-        assert.equal((await queue.take(tx, 10)).length, 1);
-        assert.equal((await test.store.transaction((other) => queue.take(other, 10))).length, 0);
+        assert.equal((await queue.take(tx, 'task', 10)).length, 1);
+        assert.equal((await test.store.transaction((other) => queue.take(other, 'task', 10))).length, 0);
         throw new Error('crash');
       }),
     );
-    assert.equal((await test.store.transaction((tx) => queue.take(tx, 10))).length, 1);
+    assert.equal((await test.store.transaction((tx) => queue.take(tx, 'task', 10))).length, 1);
     assert.equal(await count('pgboss.job'), 0);
   });
 
   it('may be installed again', async () => {
     await startRun();
     await installQueue(test.store);
-    assert.equal((await test.store.transaction((tx) => queue.take(tx, 10))).length, 1);
+    assert.equal((await test.store.transaction((tx) => queue.take(tx, 'task', 10))).length, 1);
   });
 });
 

@@ -1,6 +1,8 @@
 import { Failure } from '../errors.ts';
+import { cancelOrphans } from './cancel.ts';
 import { transact } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { dispatchTasks } from './dispatch.ts';
 import { applyFailure } from './finish.ts';
 import type { Failing, Finishing } from './finish.ts';
 import { startLoop } from './loop.ts';
@@ -13,6 +15,7 @@ import {
   findOverdueCallbacks,
   isOverdue,
   measureQueue,
+  removeOldLogs,
   removeOldRuns,
   renewMissingJobs,
 } from './tables/sweep.ts';
@@ -22,11 +25,12 @@ const SWEEP_MS = 1000;
 const SLOW_SWEEP_MS = 30_000;
 const BATCH = 100;
 
-/** Takes over lost leases, ends overdue callbacks, removes what is past its retention. Every worker sweeps. */
+/** Takes over lost leases, ends overdue callbacks, ends cancels that a crash cut off, removes what is past its retention. Every worker sweeps. */
 export function startSweeper(context: EngineContext): Loop {
   let sweptSlowlyAt = context.world.elapsed();
   const pass = async (): Promise<number> => {
     await sweepOverdue(context);
+    await cancelOrphans(context, BATCH);
     if (context.world.elapsed() - sweptSlowlyAt >= SLOW_SWEEP_MS) {
       sweptSlowlyAt = context.world.elapsed();
       await sweepSlowly(context);
@@ -74,12 +78,12 @@ async function sweepAttempt(
 /** Retention, jobs that got lost, and measurements. */
 export async function sweepSlowly(context: EngineContext): Promise<void> {
   const { db } = context.store;
-  while ((await removeOldRuns(db, { days: context.settings.runsRetentionDays, limit: BATCH })) === BATCH);
+  const age = { days: context.settings.runsRetentionDays, limit: BATCH };
+  while ((await removeOldRuns(db, age)) === BATCH);
+  while ((await removeOldLogs(db, age)) === BATCH);
   await pruneOutbox(db);
-  await transact(context, async ({ tx, effects }) => {
-    const renewed = await renewMissingJobs(tx, BATCH);
-    await context.queue.enqueue(tx, renewed);
-    if (renewed.length > 0) effects.push(() => context.signals.send('queue'));
+  await transact(context, async (commit) => {
+    await dispatchTasks(context, commit, { tasks: await renewMissingJobs(commit.tx, BATCH) });
   });
   if (context.metrics.queueMeasured !== undefined) {
     const { depth, oldestMs } = await measureQueue(db);

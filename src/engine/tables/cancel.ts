@@ -1,12 +1,13 @@
 import { sql } from 'kysely';
 import type { FailureRecord } from '../../errors.ts';
-import type { Transaction } from '../../store/index.ts';
+import type { Queryable, Transaction } from '../../store/index.ts';
 import { taskStateAfter } from '../state.ts';
 import { toJson } from './rows.ts';
 import type { RunRow } from './rows.ts';
 
 export interface DroppedTask {
   readonly jobId: string | null;
+  readonly waits: boolean;
   /** It counted among the open tasks of the run's phase. */
   readonly wasOpen: boolean;
 }
@@ -19,7 +20,7 @@ export async function cancelWaitingTasks(
   const reason = toJson(order.reason);
   const { rows } = await sql<DroppedTask>`
     with idle as (
-      select task.id, task.job_id, task.state <> 'planned' as was_open
+      select task.id, task.job_id, task.waits, task.state <> 'planned' as was_open
       from task left join attempt on attempt.task_id = task.id and attempt.number = task.attempt
       where task.run_id = ${order.runId} and (task.state in ('planned', 'queued')
         or (task.state = 'running' and attempt.ended_at is null and attempt.deadline_at is not null))
@@ -32,7 +33,7 @@ export async function cancelWaitingTasks(
       update task set state = ${taskStateAfter('cancel')}, error = ${reason}::json, job_id = null, ended_at = now()
       from idle where task.id = idle.id
     )
-    select job_id as "jobId", was_open as "wasOpen" from idle`.execute(tx);
+    select job_id as "jobId", waits, was_open as "wasOpen" from idle`.execute(tx);
   return rows;
 }
 
@@ -48,4 +49,26 @@ export async function requestCancel(
     where id = ${order.runId} and ended_at is null
     returning row_to_json(run) as run`.execute(tx);
   return rows[0]?.run;
+}
+
+/** The children of a run that have not ended. */
+export async function findLiveChildren(db: Queryable, runId: string): Promise<readonly string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from run where parent_run_id = ${runId} and state in ('planned', 'queued', 'running') order by number
+  `.execute(db);
+  return rows.map((row) => row.id);
+}
+
+/** Living runs that nobody has asked to end although their parent was: what a crash in the middle of a cancel left. */
+export async function findOrphans(
+  db: Queryable,
+  limit: number,
+): Promise<readonly { readonly runId: string; readonly by: string }[]> {
+  const { rows } = await sql<{ runId: string; by: string }>`
+    select child.id as "runId", parent.cancel_requested_by as by
+    from run child join run parent on parent.id = child.parent_run_id
+    where child.parent_run_id is not null and child.state in ('planned', 'queued', 'running')
+      and child.cancel_requested_at is null and parent.cancel_requested_at is not null
+    limit ${limit}`.execute(db);
+  return rows;
 }

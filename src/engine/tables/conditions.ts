@@ -2,12 +2,27 @@ import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { PathCondition, RunCondition, RunQuery } from '../types.ts';
 
-/** The parts of a query of runs that are alternatives or texts of paths. */
-export function conditionsOf({ either = [], paths = [] }: RunQuery): readonly RawBuilder<unknown>[] {
+/** What a query of runs asks for, part by part; all must hold. */
+export function conditionsOf(query: RunQuery): readonly RawBuilder<unknown>[] {
+  const { project, definition, kind, states, path, pathPrefix, either = [], paths = [] } = query;
   return [
+    project === undefined ? undefined : sql`project = ${project}`,
+    definition === undefined ? undefined : sql`definition = ${definition}`,
+    kind === undefined ? undefined : sql`kind = ${kind}`,
+    states === undefined ? undefined : sql`state = any(${states})`,
+    ...Object.entries(query.labels ?? {}).map(hasLabel),
+    ...(query.labelled ?? []).map((name) => sql`labels ? ${name}`),
+    ...(query.withoutLabels ?? []).map((labels) => sql`not labels @> ${JSON.stringify(labels)}::jsonb`),
+    path === undefined ? undefined : sql`path = ${path}`,
+    pathPrefix === undefined ? undefined : sql`(path = ${pathPrefix} or path like ${`${pathPrefix}.%`})`,
     ...either.map((all) => (all.length === 0 ? sql`false` : sql`(${sql.join(all.map(oneOf), sql` or `)})`)),
     ...paths.map(pathIs),
-  ];
+  ].filter((condition) => condition !== undefined);
+}
+
+/** Asks the table of labels: its statistics tell a label of a few runs from one of nearly all. */
+function hasLabel([name, value]: [string, string]): RawBuilder<unknown> {
+  return sql`number in (select run_number from run_label where name = ${name} and value = ${value})`;
 }
 
 function oneOf({ states, kind, exceptKind, hasBegun, cancelRequested }: RunCondition): RawBuilder<unknown> {

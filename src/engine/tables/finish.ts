@@ -134,7 +134,7 @@ export async function queueNextPhase(
   return rows[0];
 }
 
-/** Ends a run; its planned tasks become cancelled with `reason`. */
+/** Ends a run, begun or not; its planned tasks become cancelled with `reason`. */
 export async function closeRun(
   tx: Transaction,
   close: { runId: string; event: Exclude<RunEvent, 'queue' | 'claim'>; reason: FailureRecord },
@@ -144,8 +144,7 @@ export async function closeRun(
       update task set state = ${taskStateAfter('cancel')}, error = ${toJson(close.reason)}::json, ended_at = now()
       where run_id = ${close.runId} and state = 'planned'
     ), closed as (
-      update run set state = ${runStateAfter(close.event)}, started_at = coalesce(started_at, now()),
-        ended_at = now(), open_tasks = 0
+      update run set state = ${runStateAfter(close.event)}, ended_at = now(), open_tasks = 0
       where id = ${close.runId} and state = any(${runStatesBefore(close.event)})
       returning *
     )

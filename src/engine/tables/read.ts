@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import type { Queryable } from '../../store/index.ts';
 import type { RunQuery } from '../types.ts';
+import { conditionsOf } from './conditions.ts';
+import { conditionsOf } from './conditions.ts';
 import type { RunRow, TaskRow } from './rows.ts';
 
 /** One run by its id. */
@@ -17,19 +19,15 @@ export async function readRunByNumber(db: Queryable, number: number): Promise<Ru
   return rows[0]?.run;
 }
 
-/** Of these runs: those that have ended, without snapshots, and the ids of those that live. */
-export async function readEndedRuns(
+/** Which of these runs there are, each without its snapshot when it has ended, and null while it lives. */
+export async function readEnds(
   db: Queryable,
   runIds: readonly string[],
-): Promise<{ ended: readonly RunRow[]; living: readonly string[] }> {
-  const { rows } = await sql<{ ended: RunRow | null; living: string | null }>`
-    select case when ended_at is null then id end as living,
-      case when ended_at is not null then (select row_to_json(shown) from (select ${LISTED}) shown) end as ended
-    from run where id = any(${runIds})`.execute(db);
-  return {
-    ended: rows.map((row) => row.ended).filter((run) => run !== null),
-    living: rows.map((row) => row.living).filter((id) => id !== null),
-  };
+): Promise<readonly { readonly id: string; readonly run: RunRow | null }[]> {
+  const { rows } = await sql<{ id: string; run: RunRow | null }>`
+    select found.id, case when found.ended_at is not null then row_to_json(found) end as run
+    from (select ${LISTED} from run where id = any(${runIds})) found`.execute(db);
+  return rows;
 }
 
 /** The children of runs in their order, without snapshots. */
@@ -48,12 +46,7 @@ const LISTED =
 
 /** Runs without their snapshots, newest first, and how many there are without paging. */
 export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: readonly RunRow[]; total: number }> {
-  const conditions = [
-    query.project === undefined ? undefined : sql`project = ${query.project}`,
-    query.definition === undefined ? undefined : sql`definition = ${query.definition}`,
-    query.kind === undefined ? undefined : sql`kind = ${query.kind}`,
-    query.states === undefined ? undefined : sql`state = any(${query.states})`,
-  ].filter((condition) => condition !== undefined);
+  const conditions = conditionsOf(query);
   const where = conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
   const { rows } = await sql<{ runs: RunRow[] | null; total: number }>`
     select (select json_agg(row_to_json(page)) from (

@@ -51,10 +51,10 @@ export async function findTasksByKey(
 export async function skipUnbegun(
   tx: Transaction,
   order: { runId: string; phase: number; keys: readonly string[]; except: string },
-): Promise<readonly { key: string; jobId: string | null }[]> {
-  const { rows } = await sql<{ key: string; jobId: string | null }>`
+): Promise<readonly { key: string; jobId: string | null; waits: boolean }[]> {
+  const { rows } = await sql<{ key: string; jobId: string | null; waits: boolean }>`
     with idle as (
-      select id, key, job_id from task
+      select id, key, job_id, waits from task
       where run_id = ${order.runId} and phase = ${order.phase} and key = any(${order.keys}) and state = 'queued'
         and id <> ${order.except}
       for update
@@ -64,6 +64,6 @@ export async function skipUnbegun(
     ), counted as (
       update run set open_tasks = open_tasks - (select count(*) from idle) where id = ${order.runId}
     )
-    select key, job_id as "jobId" from idle`.execute(tx);
+    select key, job_id as "jobId", waits from idle`.execute(tx);
   return rows;
 }

@@ -35,13 +35,36 @@ export async function isOverdue(tx: Transaction, attempt: { taskId: string; numb
   return rows.length > 0;
 }
 
-/** Removes runs that ended more than `days` ago, with tasks, attempts and logs; answers how many. */
+/** Removes runs that ended more than `days` ago, with tasks, attempts and logs, but not kept ones; answers how many. */
 export async function removeOldRuns(db: Queryable, order: { days: number; limit: number }): Promise<number> {
   const { rows } = await sql`
-    delete from run where id in (
-      select id from run where ended_at < now() - make_interval(days => ${order.days})
-      order by ended_at limit ${order.limit} for update skip locked)
-    returning 1`.execute(db);
+    with removed as (
+      delete from run where id in (
+        select id from run where ended_at < now() - make_interval(days => ${order.days}) and not keep
+        order by ended_at limit ${order.limit} for update skip locked)
+      returning number, labels
+    ), unlabelled as (
+      delete from run_label using removed, jsonb_each_text(removed.labels) label
+      where run_label.name = label.key and run_label.value = label.value and run_label.run_number = removed.number
+    )
+    select 1 from removed`.execute(db);
+  return rows.length;
+}
+
+/** Removes the logs of kept runs that ended more than `days` ago; answers how many runs it looked at. */
+export async function removeOldLogs(db: Queryable, order: { days: number; limit: number }): Promise<number> {
+  const { rows } = await sql`
+    with old as (
+      update run set is_log_removed = true where id in (
+        select id from run where ended_at < now() - make_interval(days => ${order.days}) and keep and not is_log_removed
+        order by ended_at limit ${order.limit} for update skip locked)
+      returning id
+    ), heads as (
+      delete from log_head using old where log_head.run_id = old.id
+    ), chunks as (
+      delete from log_chunk using old where log_chunk.run_id = old.id
+    )
+    select 1 from old`.execute(db);
   return rows.length;
 }
 
@@ -62,7 +85,8 @@ export async function renewMissingJobs(tx: Transaction, limit: number): Promise<
   const { rows } = await sql<QueuedTask>`
     update task set job_id = gen_random_uuid() where id in (
       select id from task where state = 'queued' and queued_at < now() - interval '30 seconds'
-        and not exists (select 1 from pgboss.job where job.name = 'task' and job.id = task.job_id)
+        and not exists (select 1 from pgboss.job where job.name = case when task.waits then 'waiting-task' else 'task' end
+          and job.id = task.job_id)
       order by queued_at limit ${limit} for update skip locked)
     returning id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey",
       waits
