@@ -2,7 +2,6 @@ import { sql } from 'kysely';
 import type { Queryable } from '../../store/index.ts';
 import type { RunQuery } from '../types.ts';
 import { conditionsOf } from './conditions.ts';
-import { conditionsOf } from './conditions.ts';
 import type { RunRow, TaskRow } from './rows.ts';
 
 /** One run by its id. */
