@@ -1,12 +1,12 @@
-import type { Deliverer, RunObserver, State } from '../../engine/index.ts';
+import type { StatusWord } from '../component-runs/types.ts';
+import type { Deliverer, RunObserver } from '../../engine/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { Initializer, NotificationRule, Orchestration, Scope, TaskDefinition } from '../types.ts';
 
 /** The newest job of an orchestration, in short. */
 export interface LastJob {
   readonly number: number;
-  readonly state: State;
-  readonly cancelRequested: boolean;
+  readonly status: StatusWord;
   readonly initializedBy: Initializer;
   readonly createdTime: Date;
   readonly startTime: Date | null;
@@ -40,7 +40,7 @@ export interface TaskParameters {
 
 /** Orchestrations: what there is to run, when, with which token, and whom to tell. Project by project. */
 export interface Definitions {
-  /** By ascending id; the number of statements does not depend on how many there are. */
+  /** By ascending id, without their tasks; the number of statements does not depend on how many there are. */
   list(project: string): Promise<readonly OrchestrationView[]>;
   /** Throws `not_found` also for one that is deleted. */
   get(project: string, id: number): Promise<OrchestrationView>;
@@ -64,6 +64,8 @@ export interface Definitions {
   replaceTasks(scope: Scope, id: number, sent: unknown): Promise<readonly TaskDefinition[]>;
   notifications(project: string, id: number): Promise<readonly NotificationRule[]>;
   replaceNotifications(scope: Scope, id: number, sent: unknown): Promise<readonly NotificationRule[]>;
+  /** Living orchestrations that act with this token. */
+  boundTo(tokenId: number, tx?: Transaction): Promise<readonly { readonly id: number; readonly name: string }[]>;
   /**
    * For whoever makes a job of it in this transaction: as stored, and not deleted before the transaction ends. Undefined
    * when there is none; an id alone is enough for the schedule.

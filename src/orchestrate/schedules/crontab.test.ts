@@ -91,7 +91,11 @@ void suite('a crontab record', () => {
     );
     bad.push('@constructor', '__proto__', '* * * * * command', '0 0 30 feb *');
     for (const text of bad) {
-      assert.throws(() => checkCrontab(text, NOW), /^Failure: "crontabRecord" is not understood/, `accepted: ${text}`);
+      assert.throws(
+        () => checkCrontab(text, NOW),
+        /^Failure: the crontab record is not understood/,
+        `accepted: ${text}`,
+      );
     }
   });
 

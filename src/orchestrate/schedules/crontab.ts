@@ -136,14 +136,19 @@ function readCrontab(text: string): Crontab {
   return crontab;
 }
 
+/** The record in five fields, in lower case: a macro as what it stands for. Throws `bad_request` for an unknown one. */
+export function fieldsOf(text: string): string {
+  const words = text.replaceAll(/^[ \t]+|[ \t]+$/g, '').toLowerCase();
+  if (!words.startsWith('@')) return words;
+  if (Object.hasOwn(MACROS, words)) return MACROS[words]!;
+  throw refuse(`the macros are ${Object.keys(MACROS).join(', ')}`);
+}
+
 function parse(text: string): Crontab {
   if (text.length > LONGEST_TEXT) throw refuse(`it is longer than ${LONGEST_TEXT} characters`);
-  const words = text.replaceAll(/^[ \t]+|[ \t]+$/g, '').toLowerCase();
+  const words = fieldsOf(text);
   if (words === '') throw refuse('it is empty');
-  if (words.startsWith('@') && !Object.hasOwn(MACROS, words)) {
-    throw refuse(`the macros are ${Object.keys(MACROS).join(', ')}`);
-  }
-  const parts = (words.startsWith('@') ? MACROS[words]! : words).split(/[ \t]+/);
+  const parts = words.split(/[ \t]+/);
   if (parts.length !== FIELDS.length) throw refuse(`it has ${parts.length} fields instead of five`);
   const [minutes, hours, days, months, weekdays] = FIELDS.map((field, index) => readField(field, parts[index]!));
   return {
@@ -197,6 +202,6 @@ function show(text: string): string {
 }
 
 function refuse(reason: string): Failure {
-  const message = `"crontabRecord" is not understood: ${reason}`;
+  const message = `the crontab record is not understood: ${reason}`;
   return new Failure('bad_request', message, { details: [{ field: 'crontabRecord', reason }] });
 }

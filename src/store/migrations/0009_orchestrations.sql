@@ -29,6 +29,7 @@ create table orchestration (
 );
 create index orchestration_listing on orchestration (project, id) where deleted_at is null;
 create index orchestration_of_token on orchestration (token_id) where deleted_at is null;
+create index orchestration_own_token on orchestration (own_token_id) where own_token_id is not null;
 
 -- What a run of an orchestration is besides a run. Lives as long as its run.
 create table orchestration_job (

@@ -1,0 +1,27 @@
+import type { Transaction } from '../../store/index.ts';
+import type { OrchestrateRooms } from '../rooms.ts';
+import { fieldsOf, nextTicks } from '../schedules/crontab.ts';
+import type { Orchestration } from '../types.ts';
+
+export type Timing = Pick<Orchestration, 'id' | 'crontabRecord' | 'zone' | 'catchUp' | 'active'>;
+
+/** The key of its schedule, and the definition of its runs. */
+export function keyOf(id: number): string {
+  return `orchestration/${id}`;
+}
+
+/** Counts its schedule from now, or takes it away when it has none or is inactive; answers the next instant. */
+export async function reschedule(
+  rooms: Pick<OrchestrateRooms, 'scheduler' | 'world'>,
+  tx: Transaction,
+  { id, crontabRecord, zone, catchUp, active }: Timing,
+): Promise<Date | null> {
+  const key = keyOf(id);
+  if (crontabRecord === null || !active) {
+    await rooms.scheduler.remove(tx, key);
+    return null;
+  }
+  const frequency = fieldsOf(crontabRecord);
+  await rooms.scheduler.set(tx, { key, frequency, zone, catchUp: catchUp === 'none' ? 'none' : 'once' });
+  return nextTicks(crontabRecord, { after: rooms.world.now(), zone, count: 1 })[0] ?? null;
+}
