@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Store } from '../store/index.ts';
 import type { World } from '../world.ts';
-import { createCredentials } from './credentials.ts';
+import { createCredentials, MASTER_NAME } from './credentials.ts';
 import { loadServerKey } from './key.ts';
 import { createPasswords, type Passwords } from './passwords.ts';
 import { createSecrets, foreignKey, keyIdOf } from './secrets.ts';
@@ -10,6 +10,7 @@ import { insertAudit, trimAudit } from './tables/audit.ts';
 import { removeOldFailures } from './tables/failures.ts';
 import { claimServerKey } from './tables/key.ts';
 import { countUsers, insertUserIfNew } from './tables/users.ts';
+import { createStorageTokens } from './tokens/tokens.ts';
 import type { Access } from './types.ts';
 import { createUsers } from './users.ts';
 
@@ -40,6 +41,13 @@ export async function createAccess({ store, config, world }: AccessOptions): Pro
   if (recorded !== keyIdOf(key)) throw foreignKey(recorded, keyIdOf(key));
   const passwords = createPasswords(world);
   const credentials = createCredentials({ store, world, masterToken: config.storageToken });
+  const { purge: purgeTokens, ...tokens } = createStorageTokens({
+    store,
+    world,
+    credentials,
+    project: String(config.projectId),
+    bootstrapName: config.storageToken === null ? null : MASTER_NAME,
+  });
   return {
     generatedPassword: await ensureFirstAdmin({ store, config, world }, passwords),
     ...createUsers({ store, passwords, config }),
@@ -51,8 +59,10 @@ export async function createAccess({ store, config, world }: AccessOptions): Pro
       store.transaction((tx) => credentials.issueToken(tx, { userId, sessionId: null, name })),
     audit: insertAudit,
     secrets: createSecrets(key, world),
+    tokens,
     async purge() {
       await credentials.purge();
+      await purgeTokens();
       await removeOldFailures(store.db);
       await trimAudit(store.db, MOST_AUDIT_ENTRIES);
     },

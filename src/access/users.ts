@@ -6,6 +6,7 @@ import type { Passwords } from './passwords.ts';
 import type { UserRow } from './rows.ts';
 import { insertAudit } from './tables/audit.ts';
 import { removeSessionsOf } from './tables/credentials.ts';
+import { renameMaster, revokeTokens } from './tables/storage-tokens.ts';
 import {
   changeUser,
   countUsers,
@@ -67,6 +68,7 @@ export function createUsers(room: UserRoom): UserCalls {
         const user = await findForChange(tx, id, checked.role !== undefined && checked.role !== 'admin');
         // Whoever knew the old password has to sign in again; a role is read anew for every request.
         if (passwordHash !== undefined) await removeSessionsOf(tx, user.id);
+        if (checked.email !== undefined) await renameMaster(tx, id, checked.email);
         await note(tx, by, { action: 'update user', id });
         return changeUser(tx, id, { ...checked, ...(passwordHash !== undefined && { passwordHash }) });
       };
@@ -76,6 +78,7 @@ export function createUsers(room: UserRoom): UserCalls {
       return store.transaction(async (tx) => {
         const user = await findForChange(tx, id, true);
         await removeUser(tx, id);
+        await revokeTokens(tx, { userId: id });
         await note(tx, by, { action: 'delete user', id });
         return withoutHash(user);
       });

@@ -160,6 +160,7 @@ create table orchestration (
 );
 CREATE INDEX orchestration_listing ON orchestration USING btree (project, id) WHERE (deleted_at IS NULL);
 CREATE INDEX orchestration_of_token ON orchestration USING btree (token_id) WHERE (deleted_at IS NULL);
+CREATE INDEX orchestration_own_token ON orchestration USING btree (own_token_id) WHERE (own_token_id IS NOT NULL);
 
 create table orchestration_job (
   run_id text not null,
@@ -359,6 +360,47 @@ create table sign_in_failures (
 );
 CREATE INDEX sign_in_failures_age ON sign_in_failures USING btree (failed_at);
 CREATE INDEX sign_in_failures_origin ON sign_in_failures USING btree (origin, failed_at);
+
+create table storage_run_token (
+  token_hash bytea not null,
+  token_id bigint not null,
+  run_id text not null,
+  is_restricted boolean not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  constraint storage_run_token_pkey PRIMARY KEY (token_hash),
+  constraint storage_run_token_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE,
+  constraint storage_run_token_token_id_fkey FOREIGN KEY (token_id) REFERENCES storage_token(id) ON DELETE CASCADE
+);
+CREATE INDEX storage_run_token_run ON storage_run_token USING btree (run_id);
+CREATE INDEX storage_run_token_token ON storage_run_token USING btree (token_id);
+
+create table storage_token (
+  id bigint not null generated always as identity,
+  project text not null,
+  kind text not null,
+  user_id bigint not null,
+  description text not null,
+  is_master boolean not null default false,
+  can_manage_buckets boolean not null default false,
+  can_manage_tokens boolean not null default false,
+  can_read_all_file_uploads boolean not null default false,
+  can_purge_trash boolean not null default false,
+  bucket_permissions json not null default '{}'::json,
+  component_access json not null default '[]'::json,
+  token_hash bytea,
+  creator_id bigint,
+  created_at timestamp with time zone not null default now(),
+  refreshed_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint storage_token_pkey PRIMARY KEY (id),
+  constraint storage_token_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'orchestration'::text])))
+);
+CREATE INDEX storage_token_listing ON storage_token USING btree (project, id) WHERE (revoked_at IS NULL);
+CREATE UNIQUE INDEX storage_token_master ON storage_token USING btree (project, user_id) WHERE is_master;
+CREATE UNIQUE INDEX storage_token_text ON storage_token USING btree (token_hash) WHERE (token_hash IS NOT NULL);
+CREATE INDEX storage_token_user ON storage_token USING btree (user_id);
 
 create table store_migration (
   number integer not null,

@@ -281,6 +281,36 @@ export interface SignInFailuresTable {
   failed_at: Generated<Timestamp>;
 }
 
+export interface StorageRunTokenTable {
+  token_hash: Buffer;
+  token_id: number;
+  run_id: string;
+  is_restricted: boolean;
+  created_at: Generated<Timestamp>;
+  expires_at: Timestamp | null;
+}
+
+export interface StorageTokenTable {
+  id: Always<number>;
+  project: string;
+  kind: 'user' | 'orchestration';
+  user_id: number;
+  description: string;
+  is_master: Generated<boolean>;
+  can_manage_buckets: Generated<boolean>;
+  can_manage_tokens: Generated<boolean>;
+  can_read_all_file_uploads: Generated<boolean>;
+  can_purge_trash: Generated<boolean>;
+  bucket_permissions: Generated<Json>;
+  component_access: Generated<Json>;
+  token_hash: Buffer | null;
+  creator_id: number | null;
+  created_at: Generated<Timestamp>;
+  refreshed_at: Timestamp | null;
+  expires_at: Timestamp | null;
+  revoked_at: Timestamp | null;
+}
+
 export interface StoreMigrationTable {
   number: number;
   name: string;
@@ -358,6 +388,8 @@ export interface Database {
   shared_chunk: SharedChunkTable;
   shared_load: SharedLoadTable;
   sign_in_failures: SignInFailuresTable;
+  storage_run_token: StorageRunTokenTable;
+  storage_token: StorageTokenTable;
   store_migration: StoreMigrationTable;
   task: TaskTable;
   tokens: TokensTable;

@@ -21,6 +21,11 @@ export async function findUserByName(db: Queryable, username: string): Promise<U
   return row && toUserRow(row);
 }
 
+export async function findUserEmail(db: Queryable, id: number): Promise<string | undefined> {
+  const row = await db.selectFrom('users').select('email').where('id', '=', id).executeTakeFirst();
+  return row?.email;
+}
+
 /** Locks the user until the transaction ends. */
 export async function lockUser(tx: Queryable, id: number): Promise<UserRow | undefined> {
   const row = await tx.selectFrom('users').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();

@@ -24,13 +24,48 @@ export function checkRight(token: StorageToken, right: Right): void {
 /** Fails with `forbidden` unless the token may make and change other tokens; `toDo` ends the sentence. */
 export function checkManagesTokens(token: StorageToken, toDo: string): void {
   checkRight(token, 'change');
+  checkIsNoRun(token, toDo);
   if (token.canManageTokens) return;
   throw new Failure('forbidden', `Token ${token.id} must have canManageTokens to ${toDo}`);
 }
 
+/** What was sent to a component for one run must not become, or make, something that lasts. */
+function checkIsNoRun(token: StorageToken, toDo: string): void {
+  if (token.kind === 'run') throw new Failure('forbidden', `A token of a run cannot ${toDo}`);
+}
+
+/** Before a token is made: it must not have more than its maker. */
+export function checkCreates(by: StorageToken, grant: Grant): void {
+  checkRight(by, 'change');
+  checkIsNoRun(by, 'make tokens');
+  checkGrants(by, grant);
+}
+
+/** Before a token is changed or deleted. */
+export function checkReplaces(by: StorageToken, token: StorageToken, change: Grant): void {
+  checkManagesTokens(by, `change token ${token.id}`);
+  checkIsNoMaster(token);
+  checkWithin(by, token);
+  checkGrants(by, change);
+}
+
+/** Before somebody gets a new text of a token: everybody of the own, who manages tokens of others. */
+export function checkTakes(by: StorageToken, token: StorageToken): void {
+  checkRight(by, 'read');
+  checkIsNoRun(by, 'refresh tokens');
+  if (by.id === token.id) return;
+  checkManagesTokens(by, `refresh token ${token.id}`);
+  checkIsNoMaster(token);
+  checkWithin(by, token);
+}
+
+function checkIsNoMaster({ id, isMaster }: StorageToken): void {
+  if (isMaster) throw new Failure('forbidden', `Token ${id} is the master token of a user: it stays as it is`);
+}
+
 /**
- * Whether a token may make things act as another one: as itself always, as others when it manages tokens and neither
- * their user nor their components go beyond its own.
+ * Before things are made to act as a token: everybody may use the own, who manages tokens also others that are not
+ * beyond it.
  */
 export function checkBinds(token: StorageToken, other: StorageToken): void {
   if (other.id === token.id) return checkRight(token, 'change');
@@ -39,19 +74,26 @@ export function checkBinds(token: StorageToken, other: StorageToken): void {
 }
 
 /** Fails with `forbidden` when the other token can do what this one cannot. */
-export function checkWithin(token: StorageToken, other: StorageToken): void {
+function checkWithin(token: StorageToken, other: StorageToken): void {
   if (RANKS[other.role] > RANKS[token.role]) {
     throw new Failure('forbidden', `Token ${other.id} belongs to a user with the role ${other.role}`);
   }
   checkGrants(token, other);
 }
 
-export const FLAGS = ['canManageBuckets', 'canManageTokens', 'canReadAllFileUploads', 'canPurgeTrash'] as const;
+const FLAGS = ['canManageBuckets', 'canManageTokens', 'canReadAllFileUploads', 'canPurgeTrash'] as const;
 
 type Grant = Partial<Pick<StorageToken, (typeof FLAGS)[number] | 'componentAccess'>>;
 
-/** Fails with `forbidden` when what is to be granted is more than the granting token has. */
-export function checkGrants(token: StorageToken, grant: Grant): void {
+/** What one token passes on to another it has itself. */
+export function rightsOf(token: StorageToken) {
+  const { canManageBuckets, canManageTokens, canReadAllFileUploads, canPurgeTrash } = token;
+  const { bucketPermissions, componentAccess } = token;
+  const flags = { canManageBuckets, canManageTokens, canReadAllFileUploads, canPurgeTrash };
+  return { ...flags, bucketPermissions, componentAccess };
+}
+
+function checkGrants(token: StorageToken, grant: Grant): void {
   const lacking = FLAGS.find((flag) => grant[flag] && !token[flag]);
   if (lacking !== undefined) throw new Failure('forbidden', `Token ${token.id} must have ${lacking} to grant it`);
   const { componentAccess } = grant;

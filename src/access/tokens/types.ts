@@ -41,27 +41,51 @@ export interface NewStorageToken {
   readonly expiresInSeconds?: number;
 }
 
+/** What a change may replace; absent fields stay as they are. */
+export type StorageTokenChange = Pick<
+  Partial<NewStorageToken>,
+  'description' | 'bucketPermissions' | 'componentAccess'
+>;
+
+/** Who changes tokens: a token within its rights, and its user for the audit. */
+export interface TokenScope {
+  readonly token: StorageToken;
+  readonly actor: Actor;
+}
+
 /** Tokens with their secrets: a secret is answered once, at its making; only its SHA-256 is stored. */
 export interface StorageTokens {
   /**
    * Who shows this text: for a run token the *bound* token with the run token's `expires` and `isRestricted`. Undefined
-   * when it is unknown, expired or revoked. API tokens and the bootstrap token act as their user's master token.
+   * when it is unknown, expired or revoked, or its user is gone. API tokens and the bootstrap token act as their user's
+   * master token.
    */
   identify(text: string): Promise<StorageToken | undefined>;
   /** The master token row of a user (or of the bootstrap principal), made at the first call. */
   masterOf(principal: Principal): Promise<StorageToken>;
+  /** Undefined when there is none, or it is revoked. An expired one is answered. */
   get(id: number): Promise<StorageToken | undefined>;
   /** As `get`, also of revoked tokens: for names in the history. */
   describe(ids: readonly number[]): Promise<ReadonlyMap<number, StorageToken>>;
+  /** Those that are not revoked, by ascending id; never run tokens. */
   list(project: string): Promise<readonly StorageToken[]>;
-  create(by: StorageToken, token: NewStorageToken, actor: Actor): Promise<{ token: StorageToken; secret: string }>;
-  update(id: number, change: Partial<NewStorageToken>, actor: Actor): Promise<StorageToken>;
-  refresh(id: number, actor: Actor): Promise<{ token: StorageToken; secret: string }>;
+  /**
+   * `forbidden` when more is asked than the maker has; a maker who manages no tokens makes a copy of its own rights.
+   * `conflict` beyond 1000 tokens of a project.
+   */
+  create(by: TokenScope, token: NewStorageToken): Promise<{ token: StorageToken; secret: string }>;
+  /** `forbidden` for master tokens and for those that go beyond the rights of who changes them. */
+  update(by: TokenScope, id: number, change: StorageTokenChange): Promise<StorageToken>;
+  /** A new secret; the old one dies at once. A token may do this for itself, others need to manage tokens. */
+  refresh(by: TokenScope, id: number): Promise<{ token: StorageToken; secret: string }>;
+  /** As `update`; `check` runs in the transaction, before the token ends, and may refuse. */
+  remove(by: TokenScope, id: number, check: (tx: Transaction) => Promise<void>): Promise<void>;
+  /** Ends a token; idempotent. */
   revoke(tx: Transaction, id: number): Promise<void>;
   /** A token of kind `orchestration` with exactly canManageBuckets and canReadAllFileUploads, owned by the maker's user. */
   createForOrchestration(tx: Transaction, by: StorageToken, description: string): Promise<StorageToken>;
-  /** A run token text for a job of the bound token. */
+  /** A run token text for a run of the bound token; `forbidden` when that is revoked, expired or without its user. */
   mintRun(tx: Transaction, boundId: number, run: { runId: string; isRestricted: boolean }): Promise<string>;
-  /** Run tokens of a job end one hour after this. */
+  /** Run tokens of a run end one hour after this. */
   endRun(tx: Transaction, runId: string): Promise<void>;
 }
