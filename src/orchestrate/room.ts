@@ -1,5 +1,12 @@
 import type { Component, Deliverer, RunObserver } from '../engine/index.ts';
+import { createCatalog } from './component-runs/catalog.ts';
+import { createComponentRuns } from './component-runs/runs.ts';
+import type { ComponentRuns } from './component-runs/types.ts';
 import { createDefinitions, type Definitions } from './definitions/index.ts';
+import { createEngineComponents, createTokenObserver } from './execution/index.ts';
+import { createJobs } from './jobs/jobs.ts';
+import type { Jobs } from './jobs/types.ts';
+import { callNobody } from './protocol/nobody.ts';
 import type { OrchestrateRooms } from './rooms.ts';
 
 export type { OrchestrateRooms } from './rooms.ts';
@@ -7,6 +14,8 @@ export type { OrchestrateRooms } from './rooms.ts';
 /** The room orchestrate: definitions, their jobs, and what it brings to the engine. One property for each part. */
 export interface Orchestrate {
   readonly definitions: Definitions;
+  readonly jobs: Jobs;
+  readonly componentRuns: ComponentRuns;
   /** What tasks of its runs can be. */
   readonly engineComponents: readonly Component[];
   /** Told of the runs of its kinds. */
@@ -15,13 +24,21 @@ export interface Orchestrate {
   readonly deliverers: Readonly<Record<string, Deliverer>>;
 }
 
+const MINUTE_MS = 60_000;
+
 /** Builds the room. Touches nothing: the first call that needs the database makes the first query. */
 export function createOrchestrate(rooms: OrchestrateRooms): Orchestrate {
   const definitions = createDefinitions(rooms);
+  const catalog = createCatalog(rooms.components, rooms.config);
+  const jobRooms = { ...rooms, definitions };
+  const jobs = createJobs(jobRooms);
+  const execution = { ...jobRooms, catalog, callComponent: callNobody, minuteMs: rooms.minuteMs ?? MINUTE_MS };
   return {
     definitions,
-    engineComponents: [],
-    observers: [definitions.observer],
+    jobs,
+    componentRuns: createComponentRuns({ ...rooms, catalog, jobs }),
+    engineComponents: createEngineComponents(execution),
+    observers: [definitions.observer, createTokenObserver(rooms)],
     deliverers: { ...definitions.deliverers },
   };
 }

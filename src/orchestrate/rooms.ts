@@ -24,4 +24,10 @@ export interface OrchestrateRooms {
   readonly components: readonly ComponentSpec[];
   readonly messages: Messages;
   readonly log?: Observe['log'];
+  /** Origins under which this server is reached: a task that calls one of them never leaves the process. */
+  readonly ownOrigins: () => readonly string[];
+  /** Of this product: what it calls itself when it calls others. */
+  readonly version: string;
+  /** Length of a minute of a task's time limit, in milliseconds; only tests shorten it. */
+  readonly minuteMs?: number;
 }

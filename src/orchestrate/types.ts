@@ -74,6 +74,8 @@ export interface TaskEnd {
   readonly status: 'success' | 'warning' | 'error' | 'cancelled' | 'terminated';
   /** Last body of a component elsewhere, or why the task failed by itself; absent when the run that it started tells. */
   readonly response?: unknown;
+  /** Why it is no success, for people. */
+  readonly message?: string;
   /** Id of the run that it started here. */
   readonly childId?: string;
 }

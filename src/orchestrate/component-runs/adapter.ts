@@ -38,7 +38,11 @@ export function createComponentAdapter(
   };
 }
 
-function openParameters(rooms: Pick<OrchestrateRooms, 'secrets'>, spec: ComponentSpec, input: ComponentInput): Parameters {
+function openParameters(
+  rooms: Pick<OrchestrateRooms, 'secrets'>,
+  spec: ComponentSpec,
+  input: ComponentInput,
+): Parameters {
   if (input.sealed === null) return input.parameters;
   return JSON.parse(rooms.secrets.open(input.sealed, engineNameOf(spec.id))) as Parameters;
 }

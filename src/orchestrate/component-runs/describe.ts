@@ -30,11 +30,7 @@ export function statusOf(run: Pick<RunView, 'state' | 'kind' | 'cancelRequested'
 }
 
 /** A run with its tasks, as the queue shows it. Tokens that nobody knows any more keep their number. */
-export function toQueueRun(
-  run: RunView,
-  tasks: readonly TaskView[],
-  tokens: ReadonlyMap<number, TokenName>,
-): QueueRun {
+export function toQueueRun(run: RunView, tasks: readonly TaskView[], tokens: ReadonlyMap<number, TokenName>): QueueRun {
   const own = run.kind === COMPONENT_RUN ? tasks[0] : undefined;
   const config = run.labels['config'] ?? null;
   const tokenId = Number(run.labels['token'] ?? 0);

@@ -1,7 +1,7 @@
 import type { ComponentSpec, Parameters } from '../../components/kit/index.ts';
 import type { FailureRecord } from '../../errors.ts';
 import type { RunView } from '../../engine/index.ts';
-import type { Caller, TaskEnd } from '../types.ts';
+import type { Scope, TaskEnd } from '../types.ts';
 
 /** The words of this face for the life of a run (6). */
 export type StatusWord = 'waiting' | 'processing' | 'terminating' | TaskEnd['status'];
@@ -60,16 +60,19 @@ export interface ComponentRuns {
    * an unknown component, `bad_request` for one that is switched off and for wrong parameters, `forbidden` when the
    * token must not use it. `orchestrator` starts a job.
    */
-  start(caller: Caller, ask: ComponentAsk): Promise<QueueRun>;
+  start(scope: Scope, ask: ComponentAsk): Promise<QueueRun>;
   /** Throws `not_found`. */
   get(project: string, number: number): Promise<QueueRun>;
   /** Newest first; `filter` in the language of 4.9. */
-  queue(project: string, ask: { readonly filter: string; readonly limit: number; readonly offset: number }): Promise<QueuePage>;
+  queue(
+    project: string,
+    ask: { readonly filter: string; readonly limit: number; readonly offset: number },
+  ): Promise<QueuePage>;
   /**
    * Asks a run to end: one that has not begun is cancelled at once, one that runs ends within 40 s. `conflict` when it
    * has ended.
    */
-  kill(caller: Caller, number: number): Promise<QueueRun>;
+  kill(scope: Scope, number: number): Promise<QueueRun>;
 }
 
 export interface ComponentAsk {

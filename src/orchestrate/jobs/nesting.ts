@@ -27,10 +27,7 @@ export async function refuseBadNesting(tx: Transaction, nesting: Nesting): Promi
     throw refused(`Orchestration ${nesting.orchestrationId} would wait for itself: ${circle}`);
   }
   if (chain.length >= nesting.limit) {
-    throw new Failure(
-      'bad_request',
-      `Orchestrations can be started only ${nesting.limit} times for the current ID.`,
-    );
+    throw new Failure('bad_request', `Orchestrations can be started only ${nesting.limit} times for the current ID.`);
   }
   const inTheWay = findCircle(await readLivingJobs(tx, nesting.project), {
     lane: laneOf(nesting.orchestrationId),

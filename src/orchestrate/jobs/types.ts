@@ -1,14 +1,7 @@
 import type { Transaction } from '../../store/index.ts';
 import type { QueueRun, StatusWord, TokenName } from '../component-runs/types.ts';
-import type { Caller, Initializer, Job, Orchestration, TaskDefinition, TaskEnd } from '../types.ts';
-import type { SentTask } from './override.ts';
-
-/** What a start by a person says besides which orchestration. */
-export interface StartAsk {
-  readonly emails: readonly string[];
-  /** All tasks again; only `active` may differ. */
-  readonly tasks?: readonly SentTask[];
-}
+import type { Initializer, Job, Orchestration, Scope, TaskDefinition, TaskEnd } from '../types.ts';
+import type { Sent } from '../definitions/index.ts';
 
 /** A start as a room makes it, e.g. the schedule; the orchestration is held in the same transaction. */
 export interface NewJob {
@@ -79,12 +72,22 @@ export interface JobEvent {
   readonly taskIndex: number | null;
 }
 
+export interface Ask {
+  /** Of the request, without its mount: to it an idempotency key belongs. */
+  readonly path: string;
+  /** The body as it came. */
+  readonly sent: Sent;
+}
+
 /** Jobs of orchestrations (4.4 to 4.8, 4.11). */
 export interface Jobs {
-  /** Throws `not_found`, `bad_request` (no task, wrong mail), `unprocessable` (the override differs), `conflict`. */
-  start(caller: Caller, ask: StartAsk & { readonly orchestrationId: number; readonly path: string }): Promise<JobView>;
+  /**
+   * `sent`: `notificationsEmails` and `tasks`; without an id also `config`. Throws `not_found`, `bad_request` (no task,
+   * wrong mail, nested too deep), `unprocessable` (the override differs), `conflict` (it would wait for itself).
+   */
+  start(scope: Scope, ask: Ask & { readonly orchestrationId?: number }): Promise<JobView>;
   /** As stored, told to the configured people; `conflict` when the orchestration is inactive. */
-  trigger(caller: Caller, ask: { readonly orchestrationId: number; readonly path: string }): Promise<JobView>;
+  trigger(scope: Scope, ask: Omit<Ask, 'sent'> & { readonly orchestrationId: number }): Promise<JobView>;
   /** Accepts a job in the caller's transaction, durable when that commits. */
   startIn(tx: Transaction, job: NewJob): Promise<StartedJob>;
   /** Newest first; `not_found` for an orchestration that is not there. */
@@ -96,9 +99,9 @@ export interface Jobs {
   /** `not_found` for a number that is no job of an orchestration. */
   get(project: string, number: number): Promise<JobView>;
   /** Ends a waiting job; `conflict` for any other. */
-  cancel(caller: Caller, number: number): Promise<void>;
-  /** A new job of the old one's tasks; without `tasks`, of those that 4.8 selects. */
-  retry(caller: Caller, ask: Partial<StartAsk> & { readonly number: number; readonly path: string }): Promise<JobView>;
+  cancel(scope: Scope, number: number): Promise<void>;
+  /** A new job of the old one's tasks; without `tasks` sent, of those that 4.8 selects. `conflict` before its end. */
+  retry(scope: Scope, ask: Ask & { readonly number: number }): Promise<JobView>;
   /** What the job and its children told after the event `after`, in the order of time. */
   events(
     project: string,

@@ -1,0 +1,67 @@
+import type { RunView } from '../../engine/index.ts';
+import { Failure } from '../../errors.ts';
+import { statusOf } from '../component-runs/describe.ts';
+import type { TaskEnd } from '../types.ts';
+import { isFinal } from './limit.ts';
+import type { ExecutionRooms, Step } from './types.ts';
+
+/** How long a run whose task is over may take to end (7.5, 7.9). */
+const TIMEOUT_GRACE_MS = 30_000;
+const KILL_GRACE_MS = 36_000;
+
+/** The run that an earlier attempt of this task has started. */
+export async function findChild(rooms: ExecutionRooms, { attempt }: Step): Promise<string | undefined> {
+  if (attempt.number === 1) return undefined;
+  const children = await rooms.engine.children(attempt.run.id);
+  return children.find((child) => child.parentTaskId === attempt.task.id)?.id;
+}
+
+/**
+ * Waits for the end of a run that the task has started. When the task is to end before it, the run is ended first and
+ * given some time; one that still lives after that is left to itself, and an event says so.
+ */
+export async function awaitChild(rooms: ExecutionRooms, step: Step, runId: string): Promise<TaskEnd> {
+  rooms.world.reach('orchestrate.child-started');
+  const { attempt, signal } = step;
+  try {
+    return toEnd(runId, await attempt.childEnded(runId, signal));
+  } catch (reason) {
+    if (!signal.aborted || !isFinal(reason)) throw reason;
+    await stopChild(rooms, step, { runId, reason });
+    if (reason.kind === 'cancelled') return { status: 'terminated', childId: runId };
+    return { ...errorEnd(reason.message), childId: runId };
+  }
+}
+
+async function stopChild(
+  { engine }: ExecutionRooms,
+  { attempt, position }: Step,
+  { runId, reason }: { readonly runId: string; readonly reason: Failure },
+): Promise<void> {
+  await engine.cancel(runId, `task ${position + 1} of job ${attempt.run.number}`);
+  const graceMs = reason.kind === 'timed_out' ? TIMEOUT_GRACE_MS : KILL_GRACE_MS;
+  const isOver = await attempt.childEnded(runId, AbortSignal.timeout(graceMs)).then(
+    () => true,
+    () => false,
+  );
+  if (isOver) return;
+  const run = await engine.get(runId);
+  attempt.log('warn', `Task ${position + 1}: run ${run?.number ?? runId} does not end; it is abandoned`);
+}
+
+function toEnd(runId: string, run: RunView | undefined): TaskEnd {
+  if (run === undefined) {
+    return errorEnd('The run that this task started was removed');
+  }
+  const status = statusOf(run);
+  if (status === 'waiting' || status === 'processing' || status === 'terminating') {
+    throw new Failure('internal', `run ${runId} ended as ${status}`);
+  }
+  if (status === 'success') return { status, childId: runId };
+  return { status, message: run.error?.message ?? `What the task called ended with ${status}`, childId: runId };
+}
+
+/** A task that failed by itself: its answer is made here. */
+export function errorEnd(message: string): TaskEnd {
+  return { status: 'error', message, response: { status: 'error', message } };
+}

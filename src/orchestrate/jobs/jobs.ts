@@ -1,0 +1,188 @@
+import type { RunView } from '../../engine/index.ts';
+import { Failure } from '../../errors.ts';
+import type { Transaction } from '../../store/index.ts';
+import { ORCHESTRATION_RUN, statusOf } from '../component-runs/describe.ts';
+import type { Definitions } from '../definitions/index.ts';
+import { makeOnce } from '../repeats.ts';
+import type { OrchestrateRooms } from '../rooms.ts';
+import type { Orchestration, Scope } from '../types.ts';
+import { readOrchestrationId, readStart, type StartAsk } from './ask.ts';
+import { followEvents, readEvents } from './events.ts';
+import { laneOf } from './nesting.ts';
+import { applyOverride } from './override.ts';
+import { selectForRetry, type OldEnd } from './retry.ts';
+import { startJob } from './start.ts';
+import { hasOrchestration } from './tables.ts';
+import type { Jobs, JobView, NewJob } from './types.ts';
+import { asCreated, viewJobs } from './view.ts';
+
+export type JobRooms = OrchestrateRooms & { readonly definitions: Definitions };
+
+/** Jobs on the engine. */
+export function createJobs(rooms: JobRooms): Jobs {
+  const get = async (project: string, number: number): Promise<JobView> => {
+    const run = await findRun(rooms, project, number);
+    return onlyOne(await viewJobs(rooms, [run]), number);
+  };
+  return {
+    async start(scope, { path, sent, orchestrationId = readOrchestrationId(sent) }) {
+      const ask = readStart(sent);
+      return makeJob(rooms, scope, {
+        ...{ path, orchestrationId, body: sent },
+        toJob: (orchestration) => manualJob(rooms, scope, { orchestration, ask }),
+      });
+    },
+    trigger: (scope, { path, orchestrationId }) =>
+      makeJob(rooms, scope, {
+        ...{ path, orchestrationId, body: {} },
+        toJob(orchestration) {
+          if (!orchestration.active) throw inactive(orchestrationId);
+          return { ...commonOf(scope), orchestration, initializedBy: 'trigger' };
+        },
+      }),
+    startIn: (tx, job) => startJob(rooms, tx, job),
+    async list(project, orchestrationId, paging) {
+      if (!(await hasOrchestration(rooms.store.db, project, orchestrationId))) throw noOrchestration(orchestrationId);
+      const query = { project, definition: laneOf(orchestrationId), kind: ORCHESTRATION_RUN, ...paging };
+      const { runs, total } = await rooms.engine.list(query);
+      return { jobs: await viewJobs(rooms, runs), total };
+    },
+    get,
+    cancel: (scope, number) => cancelJob(rooms, scope, number),
+    async retry(scope, { number, path, sent }) {
+      const ask = readStart(sent);
+      const old = await get(scope.project, number);
+      if (old.run.endedAt === null) {
+        throw new Failure('conflict', `Job ${number} is ${old.status}; only finished jobs can be retried`);
+      }
+      return makeJob(rooms, scope, {
+        ...{ path, orchestrationId: old.orchestrationId, body: sent },
+        toJob: (orchestration) => retryJob(rooms, scope, { orchestration, old, ask }),
+      });
+    },
+    events: async (project, { number, after, limit }) =>
+      readEvents(rooms, await findRun(rooms, project, number), { after, limit }),
+    async *followEvents(project, { number, after, signal }) {
+      yield* followEvents(rooms, await findRun(rooms, project, number), { after, signal });
+    },
+  };
+}
+
+interface Making {
+  readonly path: string;
+  readonly orchestrationId: number;
+  /** What an idempotency key stands for. */
+  readonly body: unknown;
+  toJob(orchestration: Orchestration): NewJob;
+}
+
+async function makeJob(rooms: JobRooms, scope: Scope, making: Making): Promise<JobView> {
+  const { path, orchestrationId, body } = making;
+  const make = async (tx: Transaction): Promise<string> => {
+    const orchestration = await rooms.definitions.hold(tx, orchestrationId, scope.project);
+    if (orchestration === undefined) throw noOrchestration(orchestrationId);
+    const job = making.toJob(orchestration);
+    const started = await startJob(rooms, tx, job);
+    await rooms.audit(tx, {
+      ...scope.actor,
+      action: job.retryOf === undefined ? 'start orchestration' : 'retry job',
+      project: scope.project,
+      subject: `orchestration/${orchestrationId}`,
+    });
+    return started.runId;
+  };
+  const { made } = await rooms.store.transaction((tx) =>
+    makeOnce(tx, { caller: scope.caller, path, body }, () => make(tx)),
+  );
+  const run = await rooms.engine.get(made);
+  const [job] = run === undefined ? [] : await viewJobs(rooms, [run]);
+  if (job === undefined) throw new Failure('not_found', 'the job that this idempotency key made is not there any more');
+  return asCreated(job);
+}
+
+function manualJob(
+  rooms: JobRooms,
+  scope: Scope,
+  { orchestration, ask }: { readonly orchestration: Orchestration; readonly ask: StartAsk },
+): NewJob {
+  const { tasks } = ask;
+  const { areSame } = rooms.definitions.parameters;
+  return {
+    ...commonOf(scope),
+    orchestration,
+    initializedBy: 'manually',
+    emails: ask.emails,
+    ...(tasks !== undefined && { tasks: applyOverride(orchestration.tasks, tasks, areSame) }),
+  };
+}
+
+interface Retrying {
+  readonly orchestration: Orchestration;
+  readonly old: JobView;
+  readonly ask: StartAsk;
+}
+
+/** The old job's snapshot again, with what is active chosen by the caller or by 4.8. */
+function retryJob(rooms: JobRooms, scope: Scope, { orchestration, old, ask }: Retrying): NewJob {
+  const selected = ask.tasks === undefined ? selectForRetry(old.tasks, endsOf(old)) : undefined;
+  const tasks = selected
+    ? old.tasks.map((task, position) => ({ ...task, active: selected[position] === true }))
+    : applyOverride(old.tasks, ask.tasks ?? [], rooms.definitions.parameters.areSame);
+  if (!tasks.some((task) => task.active)) {
+    throw new Failure('bad_request', `No task of job ${old.run.number} is selected for the retry`);
+  }
+  return {
+    ...{ ...commonOf(scope), orchestration, initializedBy: 'manually', emails: ask.emails, tasks },
+    retryOf: old.run.number,
+  };
+}
+
+function endsOf(old: JobView): readonly OldEnd[] {
+  if (old.results === null) return old.tasks.map(() => 'not reached');
+  return old.results.map(({ reached }) => {
+    if (reached === null) return 'not reached';
+    return reached.status === 'success' ? 'succeeded' : 'failed';
+  });
+}
+
+function commonOf({ caller }: Scope): Pick<NewJob, 'initiator' | 'parentPath'> {
+  return { initiator: { tokenId: caller.token.id, agent: caller.userAgent }, parentPath: caller.parentPath };
+}
+
+async function cancelJob(rooms: JobRooms, scope: Scope, number: number): Promise<void> {
+  const run = await findRun(rooms, scope.project, number);
+  const by = scope.caller.token.description;
+  if (await rooms.engine.cancel(run.id, by, ['planned', 'queued'])) {
+    const subject = `job ${number}`;
+    await rooms.audit(rooms.store.db, { ...scope.actor, action: 'cancel job', project: scope.project, subject });
+    return;
+  }
+  const now = (await rooms.engine.get(run.id)) ?? run;
+  const hint = now.endedAt === null ? ` Use POST /queue/jobs/${number}/kill` : '';
+  const message = `Job ${number} is ${statusOf(now)}; only waiting jobs can be cancelled.${hint}`;
+  throw new Failure('conflict', message);
+}
+
+async function findRun(rooms: OrchestrateRooms, project: string, number: number): Promise<RunView> {
+  const run = await rooms.engine.getByNumber(number);
+  if (run?.kind !== ORCHESTRATION_RUN || run.project !== project) throw noJob(number);
+  return run;
+}
+
+function onlyOne(jobs: readonly JobView[], number: number): JobView {
+  const [job] = jobs;
+  if (job === undefined) throw noJob(number);
+  return job;
+}
+
+function noJob(number: number): Failure {
+  return new Failure('not_found', `Job ${number} not found`);
+}
+
+function noOrchestration(id: number): Failure {
+  return new Failure('not_found', `Orchestration ${id} not found`);
+}
+
+function inactive(id: number): Failure {
+  return new Failure('conflict', `Orchestration ${id} is inactive; activate it, or start it with POST /run`);
+}

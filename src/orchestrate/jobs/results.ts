@@ -1,0 +1,48 @@
+import type { TaskView } from '../../engine/index.ts';
+import { exceptionIdOf } from '../component-runs/adapter.ts';
+import type { TaskDefinition, TaskEnd } from '../types.ts';
+import { keyOf } from './plan.ts';
+import type { ResultTask, TaskResponse } from './types.ts';
+
+/** What tasks have started here, by the engine's id of the task. */
+export type Children = ReadonlyMap<string, Pick<TaskResponse, 'run' | 'job'>>;
+
+/** All tasks of a job in their order, with what became of them until now (5.5). */
+export function toResults(
+  definitions: readonly TaskDefinition[],
+  tasks: readonly TaskView[],
+  children: Children,
+): readonly ResultTask[] {
+  const byKey = new Map(tasks.map((task) => [task.key, task]));
+  return definitions.map((definition, position) => {
+    const task = byKey.get(keyOf(position));
+    return { definition, reached: task === undefined ? null : toReached(task, children.get(task.id)) };
+  });
+}
+
+function toReached(task: TaskView, child: Pick<TaskResponse, 'run' | 'job'> | undefined): ResultTask['reached'] {
+  if (task.startedAt === null || ['planned', 'skipped'].includes(task.state)) return null;
+  const times = { startTime: task.startedAt, endTime: task.endedAt };
+  const end = task.output as TaskEnd | null;
+  switch (task.state) {
+    case 'queued':
+    case 'running':
+      return { status: 'processing', ...times, response: child ?? null };
+    case 'cancelled':
+      return { status: 'terminated', ...times, response: toResponse(end, child) };
+    default:
+      if (end !== null) return { status: end.status, ...times, response: toResponse(end, child) };
+      return { status: 'error', ...times, response: { body: { status: 'error', message: messageOf(task) }, ...child } };
+  }
+}
+
+function toResponse(end: TaskEnd | null, child: Pick<TaskResponse, 'run' | 'job'> | undefined): TaskResponse | null {
+  if (end?.response !== undefined) return { body: end.response, ...child };
+  return child ?? null;
+}
+
+/** Why the engine ended a task that could not tell itself. */
+function messageOf(task: TaskView): string {
+  if (task.error?.kind !== 'internal') return task.error?.message ?? '';
+  return `Application error. Look for ${exceptionIdOf(task.runId)} in the server's log.`;
+}

@@ -1,0 +1,108 @@
+import type { RunView, TaskView } from '../../engine/index.ts';
+import { ORCHESTRATION_RUN, statusOf, toQueueRun } from '../component-runs/describe.ts';
+import { nameOf, nameTokens } from '../component-runs/names.ts';
+import { COMPONENT_RUN } from '../component-runs/plan.ts';
+import type { TokenName } from '../component-runs/types.ts';
+import type { OrchestrateRooms } from '../rooms.ts';
+import { toResults, type Children } from './results.ts';
+import { readJobs, type JobRow } from './tables.ts';
+import type { JobView } from './types.ts';
+
+/** Tasks of all jobs of one page whose results are read; those of further jobs are left out (null). */
+const MOST_TASKS = 20_000;
+
+/** Jobs with their results, in the order of their runs; runs that are no jobs are left out. */
+export async function viewJobs(rooms: OrchestrateRooms, runs: readonly RunView[]): Promise<readonly JobView[]> {
+  const rows = await readJobs(rooms.store.db, idsOf(runs));
+  const begun = withinBudget(
+    runs.filter((run) => run.startedAt !== null),
+    rows,
+  );
+  const [tasks, children] = await Promise.all([readTasks(rooms, begun), rooms.engine.children(begun)]);
+  const known = await readChildren(rooms, children, rows);
+  const names = await nameTokens(
+    rooms.tokens,
+    [...rows.values()].flatMap((row) => [row.token_id, row.initiator_id]),
+  );
+  return runs.flatMap((run) => {
+    const row = rows.get(run.id);
+    if (row === undefined) return [];
+    const results = begun.includes(run.id) ? toResults(row.tasks, tasks.get(run.id) ?? [], known) : null;
+    return [{ ...toJob(run, row, names), results }];
+  });
+}
+
+/** A job as the answer of its making shows it, even if it has begun since. */
+export function asCreated(job: JobView): JobView {
+  const run: RunView = { ...job.run, state: 'queued', startedAt: null, endedAt: null, cancelRequested: false };
+  return { ...job, run, status: 'waiting', results: null };
+}
+
+function toJob(run: RunView, row: JobRow, names: ReadonlyMap<number, TokenName>): Omit<JobView, 'results'> {
+  return {
+    run,
+    status: statusOf(run),
+    orchestrationId: row.orchestration_id,
+    orchestrationName: row.orchestration_name,
+    initializedBy: row.initialized_by,
+    tokenId: row.token_id,
+    token: nameOf(names, row.token_id),
+    initiatorId: row.initiator_id,
+    initiator: nameOf(names, row.initiator_id),
+    initiatorAgent: row.initiator_agent,
+    emails: row.emails,
+    tasks: row.tasks,
+    notifications: row.notifications,
+    retryOf: row.retry_of,
+    scheduledTime: row.scheduled_at,
+    logicalTime: row.logical_at,
+    coalescedTicks: row.coalesced_ticks,
+  };
+}
+
+function withinBudget(runs: readonly RunView[], rows: ReadonlyMap<string, JobRow>): readonly string[] {
+  let left = MOST_TASKS;
+  return runs.flatMap((run, position) => {
+    left -= rows.get(run.id)?.tasks.length ?? 0;
+    return left >= 0 || position === 0 ? [run.id] : [];
+  });
+}
+
+async function readTasks(
+  { engine }: Pick<OrchestrateRooms, 'engine'>,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly TaskView[]>> {
+  return Map.groupBy(await engine.tasks(runIds), (task) => task.runId);
+}
+
+/** What tasks of these jobs have started, by the task. */
+async function readChildren(
+  rooms: OrchestrateRooms,
+  children: readonly RunView[],
+  parents: ReadonlyMap<string, JobRow>,
+): Promise<Children> {
+  const runs = children.filter((child) => child.kind !== ORCHESTRATION_RUN);
+  const nested = children.filter((child) => child.kind === ORCHESTRATION_RUN);
+  const [tasks, rows] = await Promise.all([
+    readTasks(rooms, idsOf(runs.filter((run) => run.kind === COMPONENT_RUN))),
+    readJobs(rooms.store.db, idsOf(nested)),
+  ]);
+  const ids = [...parents.values(), ...rows.values()].flatMap((row) => [row.token_id, row.initiator_id]);
+  const names = await nameTokens(rooms.tokens, ids);
+  const byTask: [string, Children extends ReadonlyMap<string, infer Child> ? Child : never][] = [];
+  for (const run of runs) {
+    if (run.parentTaskId !== null)
+      byTask.push([run.parentTaskId, { run: toQueueRun(run, tasks.get(run.id) ?? [], names) }]);
+  }
+  for (const run of nested) {
+    const row = rows.get(run.id);
+    if (row !== undefined && run.parentTaskId !== null) {
+      byTask.push([run.parentTaskId, { job: { ...toJob(run, row, names), results: null } }]);
+    }
+  }
+  return new Map(byTask);
+}
+
+function idsOf(runs: readonly RunView[]): readonly string[] {
+  return runs.map((run) => run.id);
+}
