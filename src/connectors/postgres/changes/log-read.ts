@@ -1,5 +1,5 @@
 import type { World } from '../../../world.ts';
-import type { ReadChanges } from '../../kit/index.ts';
+import type { LogPosition, ReadChanges } from '../../kit/index.ts';
 import type { Query } from '../catalog.ts';
 import type { PostgresConfig } from '../config.ts';
 import type { LogStream } from './stream.ts';
@@ -30,5 +30,7 @@ export interface LogRead {
   readonly firstWait: number;
   readonly from: bigint;
   readonly upTo: bigint | undefined;
+  /** The place as a position. */
+  readonly print: (lsn: bigint) => LogPosition;
   readonly onStream: (stream: LogStream | undefined) => void;
 }

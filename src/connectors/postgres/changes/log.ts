@@ -1,5 +1,5 @@
 import { Failure, toFailure } from '../../../errors.ts';
-import type { ChangeLog, ConnectorContext, LogMark, ReadChanges, ReadEnd } from '../../kit/index.ts';
+import type { ChangeLog, ConnectorContext, LogMark, LogPosition, ReadChanges, ReadEnd } from '../../kit/index.ts';
 import type { Query } from '../catalog.ts';
 import type { ChangesConfig, PostgresConfig } from '../config.ts';
 import { cancelledFailure } from '../failures.ts';
@@ -9,8 +9,10 @@ import { findRelation } from '../selection.ts';
 import { PLACE_COLUMN } from './batches.ts';
 import { checkLog } from './check.ts';
 import { createControl, type Control } from './control.ts';
-import { parseLsn, printLsn, readLsn } from './lsn.ts';
+import { isOnCourse, readCourse, type CourseFacts } from './course.ts';
+import { parseLsn, printLsn } from './lsn.ts';
 import type { LogMemory } from './log-read.ts';
+import { parsePosition, positionFromState, positionToState, printPosition } from './position.ts';
 import { readLog } from './read.ts';
 import { remedied } from './remedy.ts';
 import { findSlot, requireSlot, type Slot } from './slot.ts';
@@ -32,12 +34,16 @@ interface LogState extends LogWork {
   stream: LogStream | undefined;
   /** Everything before it may be forgotten. */
   acknowledged: bigint;
+  /** Asked for once: a server that takes over in the middle of a session ends its connections. */
+  course: CourseFacts | undefined;
+  /** What `start` told last. */
+  start: LogPosition | undefined;
   reading: { readonly signal: AbortSignal; readonly settled: Promise<unknown> } | undefined;
 }
 
 /**
  * The change log of a PostgreSQL database: logical replication from the slot and the publication of the configuration. A
- * position is the end of a commit, `X/Y`.
+ * position is the end of a commit, `X/Y`, with the course of the server: after a failover it tells what the new one lacks.
  */
 export function createChangeLog(work: LogWork): { readonly log: ChangeLog; close(): Promise<void> } {
   const closed = new AbortController();
@@ -48,6 +54,8 @@ export function createChangeLog(work: LogWork): { readonly log: ChangeLog; close
     closed,
     stream: undefined,
     acknowledged: 0n,
+    course: undefined,
+    start: undefined,
     reading: undefined,
   };
   const { control, config, changes } = state;
@@ -59,17 +67,21 @@ export function createChangeLog(work: LogWork): { readonly log: ChangeLog; close
       ),
     identify: (stream, { signal }) => control.use(signal, async ({ query }) => (await findRelation(query, stream)).oid),
     mark: ({ signal }) => takeMark(state, signal),
-    end: ({ signal }) => control.use(signal, async ({ query }) => printLsn(await findEnd(query))),
-    start: ({ signal }) => control.use(signal, async ({ query }) => printLsn((await slotOf(state, query)).confirmed)),
-    compare: (a, b) => Number(parseLsn(a) - parseLsn(b)),
-    read: (reading) => read(state, reading),
-    acknowledge: (position, { signal }) => acknowledge(state, parseLsn(position), signal),
-    toState: (position) => ({ lsn: position }),
-    fromState(value) {
-      const lsn = typeof value === 'object' && value !== null && 'lsn' in value ? value.lsn : undefined;
-      const place = typeof lsn === 'string' ? readLsn(lsn) : undefined;
-      return place === undefined ? undefined : printLsn(place);
+    async end({ signal }) {
+      const lsn = await control.use(signal, ({ query }) => findEnd(query));
+      return printPosition({ lsn, course: await courseOf(state, signal) });
     },
+    async start({ signal }) {
+      const course = await courseOf(state, signal);
+      const lsn = (await control.use(signal, ({ query }) => slotOf(state, query))).confirmed;
+      state.start = printPosition({ lsn, course });
+      return state.start;
+    },
+    compare: (a, b) => compare(state, a, b),
+    read: (reading) => read(state, reading),
+    acknowledge: (position, { signal }) => acknowledge(state, parsePosition(position).lsn, signal),
+    toState: positionToState,
+    fromState: positionFromState,
   };
   return {
     log,
@@ -79,6 +91,19 @@ export function createChangeLog(work: LogWork): { readonly log: ChangeLog; close
       await control.close();
     },
   };
+}
+
+async function courseOf(state: LogState, signal: AbortSignal): Promise<CourseFacts> {
+  state.course ??= await readCourse(state.config, AbortSignal.any([signal, state.closed.signal]));
+  return state.course;
+}
+
+/** By place. A place that the server's own history does not hold lies before its start: it cannot be read on from there. */
+function compare({ course, start }: LogState, a: LogPosition, b: LogPosition): number {
+  const [first, second] = [parsePosition(a), parsePosition(b)];
+  if (course && b === start && !isOnCourse(first, course)) return -1;
+  if (course && a === start && !isOnCourse(second, course)) return 1;
+  return Number(first.lsn - second.lsn);
 }
 
 async function slotOf({ config, changes }: LogWork, query: Query): Promise<Slot & { confirmed: bigint }> {
@@ -96,6 +121,12 @@ export const placeOfSlot = (slot: string): string =>
  * moment would not do: a commit is in the log before snapshots see it, and long before while it waits for a standby.)
  */
 async function takeMark(state: LogState, signal: AbortSignal): Promise<LogMark> {
+  const course = await courseOf(state, signal);
+  const { place, seen } = await readMark(state, signal);
+  return { position: printPosition({ lsn: parseLsn(place), course }), seen };
+}
+
+async function readMark(state: LogState, signal: AbortSignal): Promise<{ place: string; seen: string | null }> {
   const { readers, changes, config } = state;
   const { name, noted } = await readers.holdSnapshot(signal);
   if (noted === undefined) {
@@ -106,13 +137,13 @@ async function takeMark(state: LogState, signal: AbortSignal): Promise<LogMark> 
     throw new Failure('internal', 'the slot has no place');
   }
   // On a standby a snapshot does not tell which transactions run: what it sees comes again.
-  if (noted.startsWith('standby ')) return { position: noted.slice('standby '.length), seen: null };
-  if (name === null) return { position: noted, seen: null };
+  if (noted.startsWith('standby ')) return { place: noted.slice('standby '.length), seen: null };
+  if (name === null) return { place: noted, seen: null };
   const seen = await readers.use(signal, async ({ query }) => {
     const rows = await query('select pg_catalog.txid_current_snapshot()');
     return rows[0]?.[0] ?? null;
   });
-  return { position: noted, seen };
+  return { place: noted, seen };
 }
 
 const FLUSH_TURNS = 50;
@@ -192,7 +223,8 @@ async function readOnce(state: LogState, work: ReadChanges): Promise<ReadEnd> {
   const { control, config, changes, context, memory } = state;
   const query: Query = (sql) => control.use(work.signal, (connection) => connection.query(sql));
   const slot = await slotOf(state, query);
-  const from = parseLsn(work.from);
+  const from = parsePosition(work.from).lsn;
+  const course = await courseOf(state, work.signal);
   if (from < slot.confirmed) throw lostChanges(slot, work.from);
   const lookUp = createTypeLookup(query);
   const log = context.log;
@@ -217,7 +249,8 @@ async function readOnce(state: LogState, work: ReadChanges): Promise<ReadEnd> {
     senderTimeout: Number(facts[0]?.[0]),
     firstWait: changes.initialWait * 1000,
     from,
-    upTo: work.upTo === undefined ? undefined : parseLsn(work.upTo),
+    upTo: work.upTo === undefined ? undefined : parsePosition(work.upTo).lsn,
+    print: (lsn) => printPosition({ lsn, course }),
     onStream: (stream) => {
       state.stream = stream;
     },

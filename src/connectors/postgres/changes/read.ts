@@ -129,7 +129,7 @@ async function finish(following: Following, end: ReadEnd): Promise<ReadEnd> {
 async function setBoundary({ read, replay, position }: Following): Promise<void> {
   await replay.flush();
   if (read.work.signal.aborted) throw cancelledFailure();
-  await read.work.boundary(replay.print(position));
+  await read.work.boundary(read.print(position));
 }
 
 function silent({ firstWait, config }: LogRead): Failure {

@@ -2,8 +2,8 @@ import { Failure } from '../../../errors.ts';
 import type { ReadEnd } from '../../kit/index.ts';
 import { createApplier } from './apply.ts';
 import type { Emitter } from './emit.ts';
-import { printLsn, parseLsn } from './lsn.ts';
 import type { LogRead } from './log-read.ts';
+import { parsePosition } from './position.ts';
 import { parseRelation, planRelation, type RelationPlan } from './relations.ts';
 import { readSnapshot, type Sees } from './seen.ts';
 import type { ChangeTable } from './table.ts';
@@ -19,7 +19,6 @@ export interface Replay extends Wanted {
   flush(): Promise<void>;
   /** Everything before it was handed over. */
   floor(): bigint;
-  print(position: bigint): string;
 }
 
 interface Known {
@@ -31,7 +30,7 @@ interface Known {
 export function createReplay(read: LogRead, emitter: Emitter, start: { floor: bigint; binary: boolean }): Replay {
   const known = read.tables.map((table): Known => ({
     table,
-    after: parseLsn(table.stream.after),
+    after: parsePosition(table.stream.after).lsn,
     sees: table.stream.seen === null ? undefined : snapshotOf(table.stream.seen),
   }));
   const tableOf = new Map(read.tables.map((table) => [Number(table.relation.oid), table]));
@@ -85,7 +84,6 @@ export function createReplay(read: LogRead, emitter: Emitter, start: { floor: bi
     },
     flush: () => emitter.flush(),
     floor: () => floor,
-    print: printLsn,
   };
 }
 
