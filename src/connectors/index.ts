@@ -1,2 +1,2 @@
-export { createConnectors, findDestination, findSource, loadConnectors } from './registry.ts';
+export { createConnectors, findDestination, findSource, loadConnectors, loadConnectorsOf } from './registry.ts';
 export type { Connectors } from './registry.ts';

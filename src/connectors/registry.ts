@@ -26,6 +26,20 @@ export function loadConnectors(): Promise<Connectors> {
   return loading;
 }
 
+/**
+ * The connectors of these types alone, for a process that starts for them: code of the others is not even read. All
+ * connectors, where a type is not the name of a folder.
+ */
+export async function loadConnectorsOf(types: readonly string[]): Promise<Connectors> {
+  const root = new URL('.', import.meta.url);
+  const there = await listFolders(root);
+  if (!types.every((type) => there.includes(type))) return loadConnectors();
+  return loadFolders(
+    root,
+    there.filter((folder) => types.includes(folder)),
+  );
+}
+
 export async function findSource(type: string): Promise<SourceConnector> {
   return (await loadConnectors()).findSource(type);
 }
@@ -35,10 +49,18 @@ export async function findDestination(type: string): Promise<DestinationConnecto
 }
 
 async function readFolders(root: URL): Promise<Connectors> {
+  return loadFolders(root, await listFolders(root));
+}
+
+async function listFolders(root: URL): Promise<readonly string[]> {
   const entries = await readdir(root, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && entry.name !== 'kit').map((entry) => entry.name);
+  return folders.toSorted();
+}
+
+async function loadFolders(root: URL, folders: readonly string[]): Promise<Connectors> {
   const found: Connector[] = [];
-  for (const folder of folders.toSorted()) {
+  for (const folder of folders) {
     const connector = await loadFolder(new URL(`${folder}/index.ts`, root));
     if (connector) found.push(connector);
   }

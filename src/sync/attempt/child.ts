@@ -1,8 +1,9 @@
-import { loadConnectors } from '../../connectors/index.ts';
+import { loadConnectorsOf } from '../../connectors/index.ts';
 import { Failure, fromRecord, toFailure } from '../../errors.ts';
 import { createWorld } from '../../world.ts';
 import type { ChildIo } from './io.ts';
 import { perform } from './perform.ts';
+import { connectionsOf } from './work.ts';
 import type { Question, ToChild, ToParent, Work } from './work.ts';
 
 // The process of one attempt. It gets its work over IPC, asks its parent for everything that touches the store, and
@@ -31,7 +32,7 @@ function end(message: ToParent): void {
 
 async function start(work: Work): Promise<void> {
   const io: ChildIo = {
-    connectors: await loadConnectors(),
+    connectors: await loadConnectorsOf(connectionsOf(work).map(({ type }) => type)),
     world: createWorld({
       stopAt: work.stopAt,
       onPoint: work.tracePoints === true ? (name) => tell({ type: 'point', name }) : undefined,

@@ -93,6 +93,13 @@ export interface DiscoverWork extends Surroundings {
 /** What a child process can be asked to do. */
 export type Work = SyncWork | ReadWork | ClearWork | MaintainWork | VerifyWork | CheckWork | DiscoverWork;
 
+/** What the work connects to. */
+export function connectionsOf(work: Work): readonly OpenConnection[] {
+  if ('connection' in work) return [work.connection];
+  const source = 'source' in work ? [work.source] : [];
+  return 'destination' in work ? [...source, work.destination] : source;
+}
+
 /** What the child asks of the process that owns the store. Answers are JSON. */
 export type Question =
   | { readonly ask: 'guard' }
