@@ -60,8 +60,10 @@ interface Comparison {
 async function compareSamples(work: StreamWork, samples: readonly Sample[], withSource: boolean): Promise<Comparison> {
   if (samples.length === 0) return { compared: 0, wrong: [] };
   const { stream, table, tools } = work;
-  const stored = await table.readRows(samples.map((sample) => sample.place));
-  const source = withSource ? await fetchRows(work, samples) : undefined;
+  const [stored, source] = await Promise.all([
+    table.readRows(samples.map((sample) => sample.place)),
+    withSource ? fetchRows(work, samples) : undefined,
+  ]);
   const wrong: string[] = [];
   let compared = 0;
   samples.forEach((sample, index) => {
