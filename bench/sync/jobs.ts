@@ -85,6 +85,7 @@ export async function runJob(stage: Stage, { id }: Pick<Job, 'id'>): Promise<Ran
   const { client } = stage;
   const before = (await client.get<Task[]>(`/jobs/${id}/tasks`)).length;
   await client.post(`/jobs/${id}/sync`);
+  const begun = performance.now();
   let peak = 0;
   for (;;) {
     peak = Math.max(peak, peakOfReaders(stage));
@@ -95,7 +96,8 @@ export async function runJob(stage: Stage, { id }: Pick<Job, 'id'>): Promise<Ran
       const seconds = (Date.parse(task.end_time!) - Date.parse(task.start_time)) / 1000;
       return { rows: task.records, rate: task.records / seconds, peak };
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    // The clock that counts is the job's. Looking takes from the two cores that the sync and its source need.
+    await new Promise((resolve) => setTimeout(resolve, performance.now() - begun < 1000 ? 100 : 500));
   }
 }
 
