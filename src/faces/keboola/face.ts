@@ -1,5 +1,6 @@
 import { createGuard, type Face } from '../../http/index.ts';
 import { createErrorReply } from './errors.ts';
+import { orchestrationRoutes } from './orchestrations/index.ts';
 import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
 import { addStorageRoutes } from './storage/index.ts';
 import { answerCors, HEADERS, PREFIXES, rewriteUrl } from './transport.ts';
@@ -28,6 +29,6 @@ export function createKeboolaFace(rooms: KeboolaRooms): Face {
 }
 
 /** All routes but those of the storage subset; each part of the face adds a list of its own. */
-function routesOf(_face: FaceContext): readonly Route[] {
-  return [];
+function routesOf(face: FaceContext): readonly Route[] {
+  return [...orchestrationRoutes(face)];
 }
