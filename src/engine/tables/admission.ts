@@ -54,7 +54,8 @@ export async function takeLanes(
 
 /**
  * Queues runs that have what they wait for: no pool; a pool with room, by their numbers; or a parent that has no run in
- * the pool. How many a pool takes is said by the first of its line. Answers the runs and the tasks of their first phase.
+ * the pool. How many a pool takes is said by the first of its line. A child whose parent is to end is not begun any more.
+ * Answers the runs and the tasks of their first phase.
  */
 export async function admitReadyRuns(
   tx: Transaction,
@@ -94,7 +95,9 @@ export async function admitReadyRuns(
       select id from run where ${READY} and pool is null and ${DUE} order by number limit ${limit}
     ), chosen as materialized (
       select id from run
-      where id in (select id from unpooled union all select id from regular union all select id from rescued) and ${READY}
+      where id in (select id from unpooled union all select id from regular union all select id from rescued)
+        and ${READY} and not exists (
+          select 1 from run parent where parent.id = run.parent_run_id and parent.cancel_requested_at is not null)
       order by id for no key update skip locked
     ), queued as (
       update task set state = ${taskStateAfter('queue')}, queued_at = clock_timestamp(), job_id = gen_random_uuid()

@@ -51,10 +51,11 @@ export async function requestCancel(
   return rows[0]?.run;
 }
 
-/** The children of a run that have not ended. */
+/** The children of a run that have not ended; those that wait for others first, so that none begins in their place. */
 export async function findLiveChildren(db: Queryable, runId: string): Promise<readonly string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from run where parent_run_id = ${runId} and state in ('planned', 'queued', 'running') order by number
+    select id from run where parent_run_id = ${runId} and state in ('planned', 'queued', 'running')
+    order by state = 'planned' desc, number desc
   `.execute(db);
   return rows.map((row) => row.id);
 }
