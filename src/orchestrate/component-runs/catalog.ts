@@ -50,11 +50,17 @@ export function createCatalog(
       isOffBecause: offBecause(ORCHESTRATOR),
     },
     ...specs.map(({ id, name, description, schema, isOffBecause }) => ({
-      ...{ id, name, description, schema },
+      id,
+      name,
+      description,
+      schema,
       isOffBecause: isOffBecause ?? offBecause(id),
     })),
     ...[...config.remoteComponents.keys()].map((id) => ({
-      ...{ id, name: id, description: 'A component on another server.', schema: { type: 'object' } },
+      id,
+      name: id,
+      description: 'A component on another server.',
+      schema: { type: 'object' },
       isOffBecause: offBecause(id),
     })),
   ];

@@ -28,13 +28,17 @@ export function createJobs(rooms: JobRooms): Jobs {
     async start(scope, { path, sent, orchestrationId = readOrchestrationId(sent) }) {
       const ask = readStart(sent);
       return makeJob(rooms, scope, {
-        ...{ path, orchestrationId, body: sent },
+        path,
+        orchestrationId,
+        body: sent,
         toJob: (orchestration) => manualJob(rooms, scope, { orchestration, ask }),
       });
     },
     trigger: (scope, { path, orchestrationId }) =>
       makeJob(rooms, scope, {
-        ...{ path, orchestrationId, body: {} },
+        path,
+        orchestrationId,
+        body: {},
         toJob(orchestration) {
           if (!orchestration.active) throw inactive(orchestrationId);
           return { ...commonOf(scope), orchestration, initializedBy: 'trigger' };
@@ -56,7 +60,9 @@ export function createJobs(rooms: JobRooms): Jobs {
         throw new Failure('conflict', `Job ${number} is ${old.status}; only finished jobs can be retried`);
       }
       return makeJob(rooms, scope, {
-        ...{ path, orchestrationId: old.orchestrationId, body: sent },
+        path,
+        orchestrationId: old.orchestrationId,
+        body: sent,
         toJob: (orchestration) => retryJob(rooms, scope, { orchestration, old, ask }),
       });
     },
@@ -131,10 +137,8 @@ function retryJob(rooms: JobRooms, scope: Scope, { orchestration, old, ask }: Re
   if (!tasks.some((task) => task.active)) {
     throw new Failure('bad_request', `No task of job ${old.run.number} is selected for the retry`);
   }
-  return {
-    ...{ ...commonOf(scope), orchestration, initializedBy: 'manually', emails: ask.emails, tasks },
-    retryOf: old.run.number,
-  };
+  const retryOf = old.run.number;
+  return { ...commonOf(scope), orchestration, initializedBy: 'manually', emails: ask.emails, tasks, retryOf };
 }
 
 function endsOf(old: JobView): readonly OldEnd[] {

@@ -51,17 +51,16 @@ export async function openLines(engine: Reader, run: RunView, after: Place | nul
   if (isPast) return { head: undefined, advance: async () => {} };
   const time = after?.time ?? 0;
   const source = readLines(engine, run, run.queuedAt.getTime() >= time ? 0 : await findTime(engine, run, time));
-  let head: Line | undefined;
-  const advance = async (): Promise<void> => {
-    head = (await source.next()).value;
-  };
-  do await advance();
-  while (head !== undefined && after !== null && comparePlaces((head as Line).place, after) <= 0);
+  const next = async (): Promise<Line | undefined> => (await source.next()).value;
+  let head = await next();
+  while (head !== undefined && after !== null && comparePlaces(head.place, after) <= 0) head = await next();
   return {
     get head() {
       return head;
     },
-    advance,
+    async advance() {
+      head = await next();
+    },
   };
 }
 

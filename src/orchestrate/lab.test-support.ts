@@ -1,0 +1,240 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTestStore } from '../../test/support/database.ts';
+import { createAccess, type OpenAccess, type StorageToken } from '../access/index.ts';
+import type { ComponentCall, ComponentSpec } from '../components/kit/index.ts';
+import { readConfig, type Config } from '../config.ts';
+import { createEngine, installQueue, type Component, type OpenEngine, type RunObserver } from '../engine/index.ts';
+import type { Outbound } from '../outbound/index.ts';
+import { createScheduler, type Scheduler } from '../schedule/index.ts';
+import type { Store } from '../store/index.ts';
+import { createWorld } from '../world.ts';
+import type { Jobs, JobView, Message, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
+import { createOrchestrate } from './index.ts';
+
+const PATIENCE_MS = 60_000;
+
+/** The room on a database, an engine and tokens of its own, with components that a test controls. */
+export interface Lab {
+  readonly store: Store;
+  readonly access: OpenAccess;
+  readonly engine: OpenEngine;
+  readonly scheduler: Scheduler;
+  readonly rooms: OrchestrateRooms;
+  readonly orchestrate: Orchestrate;
+  readonly token: StorageToken;
+  readonly messages: Message[];
+  /** Points of the protocol that were reached, e.g. `orchestrate.child-started`. */
+  readonly points: string[];
+  scope(more?: Partial<Scope['caller']>): Scope;
+  /** Makes an orchestration of these tasks. */
+  define(tasks: readonly object[], more?: object): Promise<number>;
+  start(orchestrationId: number, sent?: object): Promise<JobView>;
+  /** The job once it has ended. */
+  ended(number: number): Promise<JobView>;
+  run(tasks: readonly object[], more?: object): Promise<JobView>;
+  /** Calls of the component `hold` that wait now, by the parameter `name`. */
+  readonly holds: Holds;
+  close(): Promise<void>;
+}
+
+export interface Holds {
+  /** Waits until a call of this name has begun. */
+  begun(name: string): Promise<void>;
+  /** Lets it end: with this result, or failing with this. */
+  release(name: string, result?: unknown): void;
+  isRunning(name: string): boolean;
+}
+
+export interface LabOptions {
+  readonly config?: Readonly<Record<string, string>>;
+  readonly rooms?: Partial<OrchestrateRooms>;
+  readonly specs?: readonly ComponentSpec[];
+}
+
+export async function createLab(options: LabOptions = {}): Promise<Lab> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'orchestrate-'));
+  const test = await createTestStore({ prepare: installQueue });
+  const points: string[] = [];
+  const world = createWorld({ onPoint: (point) => void points.push(point) });
+  const config: Config = readConfig({ PENSTOCK_DATA_DIR: dataDir, PENSTOCK_ADMIN_PASSWORD: 'x', ...options.config });
+  const { store } = test;
+  const access = await createAccess({ store, config, world });
+  const components: Component[] = [];
+  const observers: RunObserver[] = [];
+  const engine = await createEngine({
+    store,
+    world,
+    components,
+    observers,
+    deliverers: {},
+    settings: { slots: 8, leaseSeconds: 10 },
+  });
+  const scheduler = createScheduler({ store, onFire: {}, catchUpMinutes: 60, log: () => {} });
+  const { holds, spec } = createHolds();
+  const messages: Message[] = [];
+  const rooms: OrchestrateRooms = {
+    config,
+    world,
+    store,
+    engine,
+    tokens: access.tokens,
+    secrets: access.secrets,
+    audit: access.audit,
+    scheduler,
+    outbound: closedOutbound,
+    components: [echo, fail, spec, ...(options.specs ?? [])],
+    messages: { send: async (_tx, more) => void messages.push(...more) },
+    ownOrigins: () => ['http://127.0.0.1:8080'],
+    version: '0.0.0',
+    minuteMs: 300,
+    ...options.rooms,
+  };
+  const orchestrate = createOrchestrate(rooms);
+  components.push(...orchestrate.engineComponents);
+  observers.push(...orchestrate.observers);
+  const worker = await engine.startWorker();
+  const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
+  const token = await access.tokens.masterOf(admin);
+  const project = String(config.projectId);
+  const scope: Lab['scope'] = (more = {}) => ({
+    project,
+    caller: { token, userAgent: 'lab', parentPath: null, ...more },
+    actor: { principal: admin, face: 'keboola' },
+  });
+  const define: Lab['define'] = async (tasks, more = {}) =>
+    (await orchestrate.definitions.create(scope(), { name: 'Lab', tasks, ...more })).id;
+  const start: Lab['start'] = (orchestrationId, sent = {}) =>
+    orchestrate.jobs.start(scope(), { path: '/run', sent: { config: orchestrationId, ...sent } });
+  const ended: Lab['ended'] = (number) => endOf(engine, orchestrate.jobs, { project, number });
+  return {
+    store,
+    access,
+    engine,
+    scheduler,
+    rooms,
+    orchestrate,
+    token,
+    messages,
+    points,
+    scope,
+    define,
+    start,
+    ended,
+    run: async (tasks, more) => ended((await start(await define(tasks, more))).run.number),
+    holds,
+    async close() {
+      await worker.stop(0);
+      await engine.close();
+      await test.close();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
+
+async function endOf(
+  engine: OpenEngine,
+  jobs: Jobs,
+  { project, number }: { readonly project: string; readonly number: number },
+): Promise<JobView> {
+  const run = await engine.getByNumber(number);
+  const end = run && (await engine.settled(run.id, PATIENCE_MS));
+  if (!end?.endedAt) throw new Error(`job ${number} did not end: ${JSON.stringify(end)}`);
+  return jobs.get(project, number);
+}
+
+async function firstUser(store: Store): Promise<number> {
+  const { id } = await store.db.selectFrom('users').select('id').limit(1).executeTakeFirstOrThrow();
+  return Number(id);
+}
+
+const closedOutbound: Outbound = {
+  checkUrl: (text) => new URL(text).href,
+  trustOf: () => 'trusted',
+  request: async () => {
+    throw new Error('nobody is called here');
+  },
+};
+
+const anything = { type: 'object', additionalProperties: true };
+
+/** Answers its parameters. */
+const echo: ComponentSpec = {
+  id: 'lab.echo',
+  name: 'Echo',
+  description: 'Answers its parameters.',
+  schema: anything,
+  isOffBecause: null,
+  execute: async ({ parameters, attempt }) => {
+    attempt.log('info', `echoes ${JSON.stringify(parameters)}`);
+    return { echoed: parameters };
+  },
+};
+
+/** Fails: with the parameter `message` as a mistake of the user, without it as a defect. */
+const fail: ComponentSpec = {
+  id: 'lab.fail',
+  name: 'Fail',
+  description: 'Fails.',
+  schema: { type: 'object', additionalProperties: false, properties: { message: { type: 'string' } } },
+  isOffBecause: null,
+  async execute({ parameters }) {
+    const { Failure } = await import('../errors.ts');
+    if (parameters['message'] !== undefined) throw new Failure('bad_request', String(parameters['message']));
+    throw new TypeError('a defect with details');
+  },
+};
+
+interface Waiting {
+  readonly begun: PromiseWithResolvers<void>;
+  readonly end: PromiseWithResolvers<unknown>;
+  isRunning: boolean;
+}
+
+/** `lab.hold` waits until the test lets it go; with `isDeaf` it does not listen to its signal. */
+function createHolds(): { holds: Holds; spec: ComponentSpec } {
+  const all = new Map<string, Waiting>();
+  const of = (name: string): Waiting => {
+    const known = all.get(name);
+    if (known !== undefined) return known;
+    const made = {
+      begun: Promise.withResolvers<void>(),
+      end: Promise.withResolvers<unknown>(),
+      isRunning: false,
+    };
+    all.set(name, made);
+    return made;
+  };
+  const execute = async ({ parameters, attempt }: ComponentCall): Promise<unknown> => {
+    const hold = of(String(parameters['name']));
+    hold.isRunning = true;
+    hold.begun.resolve();
+    const aborted = new Promise<never>((_, reject) => {
+      if (parameters['isDeaf'] === true) return;
+      attempt.signal.addEventListener('abort', () => reject(attempt.signal.reason as Error));
+    });
+    return Promise.race([hold.end.promise, aborted]).finally(() => (hold.isRunning = false));
+  };
+  const spec: ComponentSpec = {
+    id: 'lab.hold',
+    name: 'Hold',
+    description: 'Waits.',
+    schema: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['name'],
+      properties: { name: { type: 'string' }, lock: { type: 'string' }, isDeaf: { type: 'boolean' } },
+    },
+    configParameter: 'name',
+    isOffBecause: null,
+    lockKey: (parameters) => parameters['lock'] as string | undefined,
+    execute,
+  };
+  const holds: Holds = {
+    begun: (name) => of(name).begun.promise,
+    release: (name, result = {}) => of(name).end.resolve(result),
+    isRunning: (name) => of(name).isRunning,
+  };
+  return { holds, spec };
+}
