@@ -1,6 +1,9 @@
 import { createGuard, type Face } from '../../http/index.ts';
+import { componentRoutes } from './components/index.ts';
 import { createErrorReply } from './errors.ts';
+import { jobRoutes } from './jobs/index.ts';
 import { orchestrationRoutes } from './orchestrations/index.ts';
+import { queueRoutes } from './queue/index.ts';
 import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
 import { addStorageRoutes } from './storage/index.ts';
 import { answerCors, HEADERS, PREFIXES, rewriteUrl } from './transport.ts';
@@ -22,7 +25,7 @@ export function createKeboolaFace(rooms: KeboolaRooms): Face {
     rewriteUrl,
     async register(app) {
       addRoutes(app, routesOf(face), face);
-      await addStorageRoutes(app, face);
+      await addStorageRoutes(app, { face, mostBodyBytes: MOST_BODY_BYTES });
     },
     errorReply: createErrorReply(rooms.world),
   };
@@ -30,5 +33,5 @@ export function createKeboolaFace(rooms: KeboolaRooms): Face {
 
 /** All routes but those of the storage subset; each part of the face adds a list of its own. */
 function routesOf(face: FaceContext): readonly Route[] {
-  return [...orchestrationRoutes(face)];
+  return [...orchestrationRoutes(face), ...jobRoutes(face), ...queueRoutes(face), ...componentRoutes(face)];
 }
