@@ -52,8 +52,9 @@ export async function openLines(engine: Reader, run: RunView, after: Place | nul
   const time = after?.time ?? 0;
   const source = readLines(engine, run, run.queuedAt.getTime() >= time ? 0 : await findTime(engine, run, time));
   const next = async (): Promise<Line | undefined> => (await source.next()).value;
+  const isSeen = ({ place }: Line): boolean => after !== null && comparePlaces(place, after) <= 0;
   let head = await next();
-  while (head !== undefined && after !== null && comparePlaces(head.place, after) <= 0) head = await next();
+  while (head !== undefined && isSeen(head)) head = await next();
   return {
     get head() {
       return head;

@@ -4,8 +4,10 @@ import type { TaskDefinition, TaskEnd } from '../types.ts';
 import { keyOf } from './plan.ts';
 import type { ResultTask, TaskResponse } from './types.ts';
 
+export type TaskChild = Pick<TaskResponse, 'run' | 'job'>;
+
 /** What tasks have started here, by the engine's id of the task. */
-export type Children = ReadonlyMap<string, Pick<TaskResponse, 'run' | 'job'>>;
+export type Children = ReadonlyMap<string, TaskChild>;
 
 /** All tasks of a job in their order, with what became of them until now (5.5). */
 export function toResults(
@@ -20,7 +22,7 @@ export function toResults(
   });
 }
 
-function toReached(task: TaskView, child: Pick<TaskResponse, 'run' | 'job'> | undefined): ResultTask['reached'] {
+function toReached(task: TaskView, child: TaskChild | undefined): ResultTask['reached'] {
   if (task.startedAt === null || ['planned', 'skipped'].includes(task.state)) return null;
   const times = { startTime: task.startedAt, endTime: task.endedAt };
   const end = task.output as TaskEnd | null;
@@ -36,7 +38,7 @@ function toReached(task: TaskView, child: Pick<TaskResponse, 'run' | 'job'> | un
   }
 }
 
-function toResponse(end: TaskEnd | null, child: Pick<TaskResponse, 'run' | 'job'> | undefined): TaskResponse | null {
+function toResponse(end: TaskEnd | null, child: TaskChild | undefined): TaskResponse | null {
   if (end?.response !== undefined) return { body: end.response, ...child };
   return child ?? null;
 }

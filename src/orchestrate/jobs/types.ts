@@ -34,7 +34,7 @@ export interface TaskResponse {
   readonly body?: unknown;
   /** The run that it started here. */
   readonly run?: QueueRun;
-  /** The same as a job, if that is what it started; without results of its own. */
+  /** The job that it started here. */
   readonly job?: JobView;
 }
 

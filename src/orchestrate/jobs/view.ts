@@ -4,12 +4,14 @@ import { nameOf, nameTokens } from '../component-runs/names.ts';
 import { COMPONENT_RUN } from '../component-runs/plan.ts';
 import type { TokenName } from '../component-runs/types.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
-import { toResults, type Children } from './results.ts';
+import { toResults, type Children, type TaskChild } from './results.ts';
 import { readJobs, type JobRow } from './tables.ts';
 import type { JobView } from './types.ts';
 
 /** Tasks of all jobs of one page whose results are read; those of further jobs are left out (null). */
 const MOST_TASKS = 20_000;
+
+type Names = ReadonlyMap<number, TokenName>;
 
 /** Jobs with their results, in the order of their runs; runs that are no jobs are left out. */
 export async function viewJobs(rooms: OrchestrateRooms, runs: readonly RunView[]): Promise<readonly JobView[]> {
@@ -19,11 +21,9 @@ export async function viewJobs(rooms: OrchestrateRooms, runs: readonly RunView[]
     rows,
   );
   const [tasks, children] = await Promise.all([readTasks(rooms, begun), rooms.engine.children(begun)]);
-  const known = await readChildren(rooms, children, rows);
-  const names = await nameTokens(
-    rooms.tokens,
-    [...rows.values()].flatMap((row) => [row.token_id, row.initiator_id]),
-  );
+  const ids = [...rows.values()].flatMap((row) => [row.token_id, row.initiator_id]);
+  const names = await nameTokens(rooms.tokens, ids);
+  const known = await readChildren(rooms, children, names);
   return runs.flatMap((run) => {
     const row = rows.get(run.id);
     if (row === undefined) return [];
@@ -38,7 +38,7 @@ export function asCreated(job: JobView): JobView {
   return { ...job, run, status: 'waiting', results: null };
 }
 
-function toJob(run: RunView, row: JobRow, names: ReadonlyMap<number, TokenName>): Omit<JobView, 'results'> {
+function toJob(run: RunView, row: JobRow, names: Names): Omit<JobView, 'results'> {
   return {
     run,
     status: statusOf(run),
@@ -75,32 +75,17 @@ async function readTasks(
   return Map.groupBy(await engine.tasks(runIds), (task) => task.runId);
 }
 
-/** What tasks of these jobs have started, by the task. */
-async function readChildren(
-  rooms: OrchestrateRooms,
-  children: readonly RunView[],
-  parents: ReadonlyMap<string, JobRow>,
-): Promise<Children> {
+/** What tasks of these jobs have started, by the task. Nested jobs come with results of their own. */
+async function readChildren(rooms: OrchestrateRooms, children: readonly RunView[], names: Names): Promise<Children> {
   const runs = children.filter((child) => child.kind !== ORCHESTRATION_RUN);
   const nested = children.filter((child) => child.kind === ORCHESTRATION_RUN);
-  const [tasks, rows] = await Promise.all([
-    readTasks(rooms, idsOf(runs.filter((run) => run.kind === COMPONENT_RUN))),
-    readJobs(rooms.store.db, idsOf(nested)),
-  ]);
-  const ids = [...parents.values(), ...rows.values()].flatMap((row) => [row.token_id, row.initiator_id]);
-  const names = await nameTokens(rooms.tokens, ids);
-  const byTask: [string, Children extends ReadonlyMap<string, infer Child> ? Child : never][] = [];
-  for (const run of runs) {
-    if (run.parentTaskId !== null)
-      byTask.push([run.parentTaskId, { run: toQueueRun(run, tasks.get(run.id) ?? [], names) }]);
-  }
-  for (const run of nested) {
-    const row = rows.get(run.id);
-    if (row !== undefined && run.parentTaskId !== null) {
-      byTask.push([run.parentTaskId, { job: { ...toJob(run, row, names), results: null } }]);
-    }
-  }
-  return new Map(byTask);
+  const tasks = await readTasks(rooms, idsOf(runs.filter((run) => run.kind === COMPONENT_RUN)));
+  const jobs = nested.length === 0 ? [] : await viewJobs(rooms, nested);
+  const shown: [RunView, TaskChild][] = [
+    ...runs.map((run): [RunView, TaskChild] => [run, { run: toQueueRun(run, tasks.get(run.id) ?? [], names) }]),
+    ...jobs.map((job): [RunView, TaskChild] => [job.run, { job }]),
+  ];
+  return new Map(shown.flatMap(([run, child]) => (run.parentTaskId === null ? [] : [[run.parentTaskId, child]])));
 }
 
 function idsOf(runs: readonly RunView[]): readonly string[] {

@@ -1,0 +1,137 @@
+import { contextOf } from '../queue/index.ts';
+import { route, type Call, type FaceContext, type Route } from '../route.ts';
+import { streamEvents } from './stream.ts';
+import * as shapes from './shapes.ts';
+import { showEvent, showJob, showJobDetail } from './show.ts';
+
+const JOBS = '/orchestrations/:id/jobs';
+const USUAL_LIMIT = 20;
+const USUAL_EVENTS = 100;
+const NOUN = 'Job';
+
+/** Jobs of orchestrations: starting, looking at them, ending them (4.4 to 4.8, 4.11). */
+export function jobRoutes(face: FaceContext): readonly Route[] {
+  return [...startRoutes(face), ...readRoutes(face), ...changeRoutes(face)];
+}
+
+function findOrchestration({ orchestrate }: FaceContext) {
+  return async (call: Call): Promise<number> =>
+    (await orchestrate.definitions.get(call.project, call.id('Orchestration'))).id;
+}
+
+function startRoutes(face: FaceContext): readonly Route[] {
+  const { jobs } = face.orchestrate;
+  const find = findOrchestration(face);
+  return [
+    route({
+      method: 'POST',
+      paths: [JOBS],
+      right: 'start',
+      summary: 'Start an orchestration',
+      status: 201,
+      shapes: { body: shapes.started, answer: shapes.job },
+      find,
+      async handle(call, orchestrationId) {
+        const path = `/orchestrations/${orchestrationId}/jobs`;
+        const job = await jobs.start(call.scope(), { path, sent: call.body(), orchestrationId });
+        return showJobDetail(job, contextOf(call, face.config));
+      },
+    }),
+    {
+      method: 'POST',
+      paths: ['/run'],
+      right: 'start',
+      summary: 'Start the orchestration that config names',
+      status: 202,
+      shapes: { body: shapes.run, answer: shapes.job },
+      async handle(call) {
+        const job = await jobs.start(call.scope(), { path: '/run', sent: call.body() });
+        return showJobDetail(job, contextOf(call, face.config));
+      },
+    },
+    route({
+      method: 'POST',
+      paths: ['/orchestrations/:id/trigger'],
+      right: 'start',
+      summary: 'Start an active orchestration as its schedule would, telling those who are configured',
+      status: 202,
+      ignoresBody: true,
+      shapes: { answer: shapes.job },
+      find,
+      async handle(call, orchestrationId) {
+        const path = `/orchestrations/${orchestrationId}/trigger`;
+        const job = await jobs.trigger(call.scope(), { path, orchestrationId });
+        return showJobDetail(job, contextOf(call, face.config));
+      },
+    }),
+  ];
+}
+
+function readRoutes(face: FaceContext): readonly Route[] {
+  const { jobs } = face.orchestrate;
+  return [
+    route({
+      method: 'GET',
+      paths: [JOBS],
+      right: 'read',
+      summary: 'Jobs of an orchestration, newest first',
+      shapes: { answer: shapes.jobs },
+      find: findOrchestration(face),
+      async handle(call, orchestrationId) {
+        const page = await jobs.list(call.project, orchestrationId, call.page(USUAL_LIMIT));
+        call.countAll(page.total);
+        return page.jobs.map((job) => showJob(job, contextOf(call, face.config)));
+      },
+    }),
+    {
+      method: 'GET',
+      paths: ['/jobs/:id'],
+      right: 'read',
+      summary: 'One job of an orchestration, with its results until now',
+      shapes: { answer: shapes.job },
+      handle: async (call) => showJobDetail(await jobs.get(call.project, call.id(NOUN)), contextOf(call, face.config)),
+    },
+    {
+      method: 'GET',
+      paths: ['/jobs/:id/events'],
+      right: 'read',
+      summary: 'What a job and its children tell, in order; with Accept: text/event-stream as it comes',
+      shapes: { answer: shapes.events },
+      async handle(call) {
+        const number = call.id(NOUN);
+        const after = call.query('after') ?? null;
+        if (call.request.headers.accept?.includes('text/event-stream'))
+          return streamEvents(face, call, { number, after });
+        const events = await jobs.events(call.project, { number, after, limit: call.page(USUAL_EVENTS).limit });
+        return events.map(showEvent);
+      },
+    },
+  ];
+}
+
+function changeRoutes(face: FaceContext): readonly Route[] {
+  const { jobs } = face.orchestrate;
+  return [
+    {
+      method: 'DELETE',
+      paths: ['/jobs/:id'],
+      right: 'change',
+      summary: 'Cancel a waiting job',
+      status: 204,
+      handle: (call) => jobs.cancel(call.scope(), call.id(NOUN)),
+    },
+    route({
+      method: 'POST',
+      paths: ['/jobs/:id/retry'],
+      right: 'start',
+      summary: 'Start what a finished job has not done, or the tasks that are active in the list sent',
+      status: 202,
+      shapes: { body: shapes.started, answer: shapes.job },
+      find: async (call) => (await jobs.get(call.project, call.id(NOUN))).run.number,
+      async handle(call, number) {
+        const job = await jobs.retry(call.scope(), { number, path: `/jobs/${number}/retry`, sent: call.body() });
+        return showJobDetail(job, contextOf(call, face.config));
+      },
+    }),
+  ];
+}
