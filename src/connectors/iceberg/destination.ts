@@ -185,7 +185,7 @@ function bindUnit(lake: Lake, unit: IcebergUnit): CommitUnit {
     get rows() {
       return unit.rows;
     },
-    write: async (batch, hints) => toPlace(await unit.write(batch, hints)),
+    write: async (batch) => toPlace(await unit.write(batch)),
     commit(effect, checkpoint) {
       const appends = effect === 'upsert' && lake.config.appendsOnly;
       return unit.commit(appends ? 'append' : effect, checkpoint);

@@ -87,19 +87,10 @@ export interface SealedUnit {
 export type MaintenancePolicy = UpkeepPolicy;
 export type MaintenanceResult = UpkeepResult;
 
-/** What the writer knows of a batch; destinations may make use of it. */
-export interface WriteHints {
-  /**
-   * One per row: 1 where no row that was committed before can bear the same identifier, so that an upsert need not look
-   * for older ones. A row that is wrongly called fresh stays in the table beside the older one.
-   */
-  readonly fresh?: Uint8Array;
-}
-
 /** Files written, not yet visible, then committed once with the checkpoint. */
 export interface CommitUnit {
   /** *Accepted*: the buffers may be reused; nothing is durable yet. Answers where the batch went. */
-  write(batch: ColumnBatch, hints?: WriteHints): Promise<BatchPlace>;
+  write(batch: ColumnBatch): Promise<BatchPlace>;
   /** Bytes prepared so far; decides when a unit is full. */
   readonly bytes: number;
   readonly rows: number;

@@ -26,11 +26,11 @@ const shape = (deleteMode: DeleteMode): Pick<IcebergTableOptions, 'identifier' |
 async function write(
   table: IcebergTable,
   rows: readonly Row[],
-  given: { seq: number; effect?: 'append' | 'upsert'; fresh?: readonly number[] },
+  given: { seq: number; effect?: 'append' | 'upsert' },
 ): Promise<void> {
   const unit = table.beginUnit();
   const columns = rows[0]!.length === 3 ? regionColumns : orderColumns;
-  await unit.write(batchOf(columns, rows), given.fresh && { fresh: Uint8Array.from(given.fresh) });
+  await unit.write(batchOf(columns, rows));
   const told = await unit.commit(given.effect ?? 'upsert', checkpoint(given.seq));
   assert.equal(told.tableRows, table.rows);
 }
@@ -146,30 +146,6 @@ describe('how an upsert removes older rows', () => {
       assert.deepEqual(await pairs(table), [...expected].sort());
       await table.close();
     }
-  });
-
-  it('needs no delete for rows that are said to be new, unless they were there in the unit before', async (t) => {
-    const lake = await lakeFor(t);
-    const table = await lake.open(shape('equality'));
-    await write(table, load, { seq: 1, effect: 'append' });
-    const changes: Row[] = [
-      ['x', 1n],
-      ['x', 2n],
-      ['a', 2n],
-      ['a', 3n],
-    ];
-    await write(table, changes, { seq: 2, fresh: [1, 0, 0, 1] });
-    assert.equal(currentSnapshot(table.metadata)!.summary['total-equality-deletes'], '1');
-    assert.deepEqual(await pairs(table), [
-      ['a', 3n],
-      ['b', 1n],
-      ['c', 1n],
-      ['d', 1n],
-      ['x', 2n],
-    ]);
-    await write(table, [['y', 1n]], { seq: 3, fresh: [1] });
-    assert.equal(currentSnapshot(table.metadata)!.summary['added-delete-files'], undefined);
-    assert.equal(currentSnapshot(table.metadata)!.summary.operation, 'append');
   });
 
   it('finds rows that another writer adds between the search and the commit', async (t) => {

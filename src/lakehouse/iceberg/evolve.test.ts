@@ -7,7 +7,7 @@ import { createWorld } from '../../world.ts';
 import { createPointerTables } from '../catalog/index.ts';
 import { compactAll, maintain } from '../maintain/maintain.test-support.ts';
 import type { CommitPorts } from './committer.ts';
-import { describeChanges, renameColumn } from './evolve.ts';
+import { renameColumn } from './evolve.ts';
 import { createLiveReader } from './live-files.ts';
 import type { IcebergTable } from './state.ts';
 import type { Lake, OpeningChanges, Row } from './table.test-support.ts';
@@ -166,24 +166,5 @@ describe('a table whose columns change', () => {
       const live = await createLiveReader(lake.storage).read(after.metadata);
       assert.equal(live.deletes.length, 0);
     }
-  });
-
-  it('says beforehand what opening it for a stream would change', async (t) => {
-    const lake = await lakeFor(t);
-    const table = await write(lake, [['a', 1, 1.5, 150n, 'x']], { columns: first });
-    const shape = { identifier: '_olake_id', identifierFields: true };
-    assert.deepEqual(describeChanges(table.metadata, { ...shape, columns: first }), []);
-    assert.deepEqual(describeChanges(table.metadata, { ...shape, columns: wider, partition: '/{added, identity}' }), [
-      { kind: 'widened', column: 'count', from: 'int', to: 'long' },
-      { kind: 'widened', column: 'ratio', from: 'float', to: 'double' },
-      { kind: 'widened', column: 'price', from: 'decimal(9,2)', to: 'decimal(20,2)' },
-      { kind: 'added', column: 'added', type: 'boolean' },
-      { kind: 'missing', column: 'note' },
-      { kind: 'repartitioned', from: '', to: '/{added, identity}' },
-    ]);
-    const narrower = first.map((one) => (one.name === 'note' ? column('note', { kind: 'int' }) : one));
-    const [refused] = describeChanges(table.metadata, { ...shape, columns: narrower });
-    assert.equal(refused!.kind, 'refused');
-    assert.deepEqual(table.metadata.schemas.length, 1, 'nothing was changed');
   });
 });

@@ -8,8 +8,7 @@ export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './mo
 export { deleteModes } from './delete-mode.ts';
 export type { DeleteMode } from './delete-mode.ts';
 export { dropIcebergTable } from './drop.ts';
-export { describeChanges, renameColumn } from './evolve.ts';
-export type { TableChange } from './evolve.ts';
+export { renameColumn } from './evolve.ts';
 export { joinIcebergTable } from './join.ts';
 export type { IcebergWriter, IcebergWriterUnit } from './join.ts';
 export { folderWord } from './partition.ts';

@@ -33,7 +33,7 @@ export function createRowSearch(
       const rows = createDeadRows();
       await scanKeys(ports, { file, columns }, (row, bytes, [start, end]) => {
         const index = unit.keys.find(bytes, start, end);
-        if (index >= 0 && unit.mayExist(index)) rows.add(row);
+        if (index >= 0) rows.add(row);
       });
       found.set(path, rows);
       return rows;
@@ -46,13 +46,12 @@ interface KeyRange {
   readonly highest: Uint8Array;
 }
 
-/** The least and greatest id that older rows may bear; undefined when there is none. */
-function rangeOf({ keys, mayExist }: UnitKeys): KeyRange | undefined {
+/** The least and greatest id of the unit; undefined when it has none. */
+function rangeOf({ keys }: UnitKeys): KeyRange | undefined {
   let lowest: Uint8Array | undefined;
   let highest: Uint8Array | undefined;
   const { heap } = keys;
   for (let index = 0; index < keys.size; index++) {
-    if (!mayExist(index)) continue;
     const key = heap.subarray(keys.start(index), keys.start(index + 1));
     if (lowest === undefined || Buffer.compare(key, lowest) < 0) lowest = key;
     if (highest === undefined || Buffer.compare(key, highest) > 0) highest = key;

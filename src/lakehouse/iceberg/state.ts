@@ -41,11 +41,7 @@ export type CommitEffect = 'append' | 'upsert' | 'stage';
 
 /** Files of one unit of work: invisible until `commit`. One unit takes one call at a time; several units may be open. */
 export interface IcebergUnit {
-  /**
-   * `fresh` holds 1 for each row whose id no row that was committed before can bear, so that an upsert need not look for
-   * one. Asked for in upserts alone; copied.
-   */
-  write(batch: ColumnBatch, hints?: { readonly fresh?: Uint8Array }): Promise<WrittenBatch>;
+  write(batch: ColumnBatch): Promise<WrittenBatch>;
   readonly bytes: number;
   readonly rows: number;
   commit(effect: CommitEffect, checkpoint: CommitCheckpoint): Promise<IcebergCommit>;

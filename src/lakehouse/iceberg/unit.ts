@@ -29,7 +29,6 @@ export function createUnitFiles(layout: WriteLayout): UnitFiles {
 export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(state.layout)): IcebergUnit {
   const { layout } = state;
   const prepared: string[] = [];
-  const fresh = createFreshRows();
   let status: 'open' | 'committing' | 'committed' | 'uncertain' | 'aborted' = 'open';
   state.openUnits += 1;
 
@@ -40,16 +39,15 @@ export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(
     get rows() {
       return files.rows;
     },
-    async write(batch, hints) {
+    async write(batch) {
       if (status !== 'open') throw new Failure('internal', `A batch came to a unit that is ${status}.`);
-      if (hints?.fresh) fresh.note(files.rows, hints.fresh);
       return files.write(batch);
     },
     async commit(effect, checkpoint) {
       if (status !== 'open') throw new Failure('internal', `A unit that is ${status} cannot be committed.`);
       status = 'committing';
       try {
-        const commit = await commitUnit({ state, files, prepared, isFresh: fresh.isFresh }, effect, checkpoint);
+        const commit = await commitUnit({ state, files, prepared }, effect, checkpoint);
         status = 'committed';
         state.openUnits -= 1;
         return commit;
@@ -72,32 +70,11 @@ export function createUnit(state: OpenState, files: UnitFiles = createUnitFiles(
   };
 }
 
-/** Which rows of a unit were said to be new, by their number in the order of writing. */
-function createFreshRows(): {
-  note(firstRow: number, fresh: Uint8Array): void;
-  readonly isFresh: (row: number) => boolean;
-} {
-  let known = new Uint8Array(0);
-  return {
-    note(firstRow, fresh) {
-      const needed = firstRow + fresh.length;
-      if (needed > known.length) {
-        const grown = new Uint8Array(Math.max(needed, known.length * 2));
-        grown.set(known);
-        known = grown;
-      }
-      known.set(fresh, firstRow);
-    },
-    isFresh: (row) => known[row] === 1,
-  };
-}
-
 interface UnitParts {
   readonly state: OpenState;
   readonly files: UnitFiles;
   /** Files besides the data files that an abort has to remove. */
   readonly prepared: string[];
-  readonly isFresh: ((row: number) => boolean) | undefined;
 }
 
 async function commitUnit(
@@ -151,7 +128,7 @@ async function prepareUpsert(parts: UnitParts, written: readonly DataFile[]): Pr
   if (identifier === undefined) {
     throw new Failure('internal', 'An upsert came to a table that was opened without an identifier.');
   }
-  const input = { files: written, slices: files.slices, identifier, removes, isFresh: parts.isFresh };
+  const input = { files: written, slices: files.slices, identifier, removes };
   const keys = await collectKeys(layout, input);
   const { liveRows } = keys;
   if (deleteMode === 'copy_on_write') {

@@ -25,15 +25,11 @@ export interface UpsertInput {
   readonly slices: readonly WrittenSlice[] | undefined;
   readonly identifier: string;
   readonly removes?: RemovalMark;
-  /** True for a row of the unit, in the order of writing, whose id is known to be in no older row of the table. */
-  readonly isFresh?: (row: number) => boolean;
 }
 
 /** The identifiers of a unit's rows. */
 export interface UnitKeys {
   readonly keys: KeyTable;
-  /** True when older rows of the table may bear the id. */
-  mayExist(index: number): boolean;
   /** Rows of the unit that a later one of the unit replaces or removes. */
   readonly dead: DeadByFile;
   /** Rows of the unit that stay visible. */
@@ -43,9 +39,6 @@ export interface UnitKeys {
 const ROWS_AT_A_TIME = 122_880;
 /** A place inside the unit is one number: file × 2^32 + row. */
 const ROWS_PER_FILE = 0x1_0000_0000;
-
-const FRESH = 1;
-const REMOVES = 2;
 
 /**
  * Collects the identifiers of a unit; among rows with the same id the last one written stays. The unit's own files are
@@ -121,10 +114,11 @@ interface Collector {
   finish(): UnitKeys;
 }
 
-function createCollector({ files, isFresh }: UpsertInput): Collector {
+function createCollector({ files }: UpsertInput): Collector {
   const keys = createKeyTable();
   const dead: DeadByFile = new Map();
-  let flags = new Uint8Array(1 << 10);
+  /** 1 for an id whose last row so far is a removal. */
+  let removed = new Uint8Array(1 << 10);
   let rows = 0;
   let deadRows = 0;
 
@@ -137,11 +131,8 @@ function createCollector({ files, isFresh }: UpsertInput): Collector {
     const known = keys.size;
     const index = keys.put(heap, values[row]!, values[row + 1]!);
     if (index < known) bury(keys.get(index));
-    else {
-      if (index >= flags.length) flags = Buffer.concat([flags], flags.length * 2);
-      flags[index] = isFresh?.(rows) ? FRESH : 0;
-    }
-    if (part.marks) flags[index] = (flags[index]! & FRESH) | (part.marks[row] === 1 ? REMOVES : 0);
+    else if (index >= removed.length) removed = Buffer.concat([removed], removed.length * 2);
+    if (part.marks) removed[index] = part.marks[row]!;
     keys.set(index, place);
     rows += 1;
   }
@@ -151,22 +142,20 @@ function createCollector({ files, isFresh }: UpsertInput): Collector {
       for (let row = 0; row < part.rows; row++) add(part, row, base + part.firstRow + row);
     },
     finish() {
-      for (let index = 0; index < keys.size; index++) if (flags[index]! & REMOVES) bury(keys.get(index));
-      return { keys, dead, liveRows: rows - deadRows, mayExist: (index) => (flags[index]! & FRESH) === 0 };
+      for (let index = 0; index < keys.size; index++) if (removed[index] === 1) bury(keys.get(index));
+      return { keys, dead, liveRows: rows - deadRows };
     },
   };
 }
 
-/** Writes the deletes of the older rows of every id of the unit; none when all ids are known to be new. */
+/** Writes the deletes of the older rows of every id of the unit; none when it has no rows. */
 export async function writeEqualityDeletes(
   layout: WriteLayout,
   identifier: string,
   unit: UnitKeys,
 ): Promise<readonly DataFile[]> {
   const key = layout.columns.find(({ column }) => column.name === identifier)!;
-  let needed = 0;
-  for (let index = 0; index < unit.keys.size; index++) if (unit.mayExist(index)) needed += 1;
-  if (needed === 0) return [];
+  if (unit.keys.size === 0) return [];
   const file = {
     path: layout.names.deleteFile(''),
     columns: [key],
@@ -178,28 +167,12 @@ export async function writeEqualityDeletes(
   return [await fill(await createDataFileWriter(layout, file), keyBatches(key, unit))];
 }
 
-function* keyBatches({ column }: FileColumn, { keys, mayExist }: UnitKeys): Generator<ColumnBatch> {
-  const starts = new Int32Array(ROWS_AT_A_TIME + 1);
-  let index = 0;
-  while (index < keys.size) {
-    const from = index;
-    let count = 0;
-    for (; index < keys.size && count < ROWS_AT_A_TIME; index++) {
-      if (!mayExist(index)) continue;
-      starts[count + 1] = starts[count]! + keys.start(index + 1) - keys.start(index);
-      count += 1;
-    }
-    if (count === 0) return;
-    const heap = new Uint8Array(starts[count]!);
-    for (let one = from, at = 0; one < index; one++) {
-      if (!mayExist(one)) continue;
-      // Neighbours are copied together.
-      const first = one;
-      while (one + 1 < index && mayExist(one + 1)) one += 1;
-      heap.set(keys.heap.subarray(keys.start(first), keys.start(one + 1)), at);
-      at += keys.start(one + 1) - keys.start(first);
-    }
-    const vector = { column, values: starts, heap, validity: new Uint8Array(0), nulls: 0, count };
-    yield { rows: count, columns: [vector] };
+function* keyBatches({ column }: FileColumn, { keys }: UnitKeys): Generator<ColumnBatch> {
+  for (let from = 0; from < keys.size; from += ROWS_AT_A_TIME) {
+    const count = Math.min(ROWS_AT_A_TIME, keys.size - from);
+    const base = keys.start(from);
+    const values = Int32Array.from({ length: count + 1 }, (_, at) => keys.start(from + at) - base);
+    const heap = keys.heap.subarray(base, keys.start(from + count));
+    yield { rows: count, columns: [{ column, values, heap, validity: new Uint8Array(0), nulls: 0, count }] };
   }
 }
