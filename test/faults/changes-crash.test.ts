@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createFollowed, publish, startLogSource } from './changes-support.ts';
 import type { LogSource } from './changes-support.ts';
+import { killAtEveryPoint } from './crash-support.ts';
 import { createJob, lakeRows, newestRows, sourceRows } from './sync-support.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
 
@@ -67,35 +68,18 @@ async function assertEqual(job: LakeJob, { destination }: JobOptions, place: str
   assert.deepEqual(await job.stagedFiles(), [], `${place}: leftovers`);
 }
 
-function stops(points: readonly string[]): string[] {
-  const counts = new Map<string, number>();
-  for (const point of points) counts.set(point, (counts.get(point) ?? 0) + 1);
-  return [...counts].flatMap(([name, count]) =>
-    count > 1 && name.startsWith('sync.') ? [name, `${name}:${count}`] : [name],
-  );
-}
-
 async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Promise<void>): Promise<void> {
   const job = await createJob(source, options);
   try {
     await prepare(job);
-    const goBack = await job.save();
-    const putSlotBack = await source.saveSlot();
-    const { points, failure } = await job.attempt();
-    assert.equal(failure, undefined, failure?.message);
-    await assertEqual(job, options, 'dry run');
-    for (const stopAt of stops(points)) {
-      await goBack();
-      await putSlotBack();
-      const killed = await job.attempt({ run: 'run-killed', stopAt });
-      assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
-      const resumed = await job.attempt({ run: 'run-killed' });
-      assert.equal(resumed.failure, undefined, `${stopAt}: ${resumed.failure?.message}`);
-      await assertEqual(job, options, stopAt);
-      const again = await job.attempt();
-      assert.equal(again.failure, undefined, `${stopAt}, one run later: ${again.failure?.message}`);
-      assert.equal(again.result!.progress.records, 0, `${stopAt}: changes came again`);
-    }
+    await killAtEveryPoint({
+      job,
+      check: (place) => assertEqual(job, options, place),
+      save: source.saveSlot,
+      movesOn: true,
+      expected: ['sync.log-acknowledged'],
+      kind: options.destination,
+    });
   } finally {
     await job.remove();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
+import { stopsOf } from './crash-support.ts';
 import { createJob, createOrders, lakeRows, newestRows, sourceRows } from './sync-support.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
 
@@ -24,15 +25,6 @@ async function assertEqual(job: LakeJob, { destination, mode }: JobOptions, plac
     assert.equal(new Set(rows.map((row) => row['_olake_id'])).size, rows.length, `${place}: a row twice`);
   assert.deepEqual(lakeRows(appendOnly ? newestRows(rows) : rows), await sourceRows(source), place);
   assert.deepEqual(await job.stagedFiles(), [], `${place}: leftovers`);
-}
-
-/** Each stopping point once; those of the sync itself again at their last passage, where there are several. */
-function stops(points: readonly string[]): string[] {
-  const counts = new Map<string, number>();
-  for (const point of points) counts.set(point, (counts.get(point) ?? 0) + 1);
-  return [...counts].flatMap(([name, count]) =>
-    count > 1 && name.startsWith('sync.') ? [name, `${name}:${count}`] : [name],
-  );
 }
 
 let changes = 0;
@@ -83,7 +75,7 @@ async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Pr
     const { points, failure, result } = await job.attempt();
     assert.equal(failure, undefined);
     await assertEqual(job, options, 'dry run');
-    for (const stop of stops(points)) {
+    for (const stop of stopsOf(points)) {
       await goBack();
       await killAndResume(job, options, { stopAt: stop, records: result!.progress.records });
     }
