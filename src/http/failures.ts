@@ -60,7 +60,8 @@ export function sendFailure(
   void reply
     .code(status)
     .header('content-type', type ?? JSON_TYPE)
-    .send(JSON.stringify(body));
+    // As bytes: to text the framework adds a charset.
+    .send(Buffer.from(JSON.stringify(body)));
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';

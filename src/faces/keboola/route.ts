@@ -137,7 +137,9 @@ function addRoute(app: FastifyInstance, { spec, path, face, kept, identify }: Ad
       const answer = await spec.handle(callOf(request, reply), kept.get(request)?.found);
       if (reply.sent) return reply;
       reply.code(status);
-      return status === 204 ? reply.send() : reply.header('content-type', JSON_TYPE).send(JSON.stringify(answer));
+      if (status === 204) return reply.send();
+      // As bytes: to text the framework adds a charset, which clients of the storage API do not know.
+      return reply.header('content-type', JSON_TYPE).send(Buffer.from(JSON.stringify(answer)));
     },
   });
 }
