@@ -5,14 +5,14 @@ import { createMariadbTrips, insertMariadbTrips } from '../tables/index.ts';
 import { createJob, runJob } from './jobs.ts';
 import type { Stage } from './stage.ts';
 
-const ROWS = 4_000_000;
+const ROWS = 10_000_000;
 const BACKLOG = 1_000_000;
 const PER_TRANSACTION = 10_000;
 
 /** Full refresh of a MariaDB table into Iceberg, against reading the same rows from the wire and throwing them away. */
 export async function measureMariadbLoad(stage: Stage, scale: Scale): Promise<readonly Figure[]> {
   const rows = scale.smoke ? PER_TRANSACTION : ROWS;
-  const source = await startTestMariadb({ settings: { 'innodb-buffer-pool-size': '1G' } });
+  const source = await startTestMariadb({ settings: { 'innodb-buffer-pool-size': '2G' } });
   try {
     await createMariadbTrips(source, rows);
     const job = await createJob(stage, { name: 'mariadb_load', ...kindOf(source), mode: 'full_refresh' });
