@@ -156,7 +156,7 @@ export interface TokenRow {
 /** Answers the id; undefined when it is a second master of its user. */
 export async function insertTokenRow(db: Queryable, token: TokenRow): Promise<number | undefined> {
   const { expiresInSeconds: seconds, endsWithCreator, creatorId } = token;
-  const ownEnd = seconds === undefined ? sql`null` : sql`now() + make_interval(secs => ${seconds})`;
+  const ownEnd = seconds === undefined ? sql`null` : sql`(now() + make_interval(secs => ${seconds}))`;
   const creatorEnd = endsWithCreator ? sql`(select expires_at from storage_token where id = ${creatorId})` : sql`null`;
   const row = await db
     .insertInto('storage_token')
