@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestStore } from '../../test/support/database.ts';
 import { createAccess, type OpenAccess, type StorageToken } from '../access/index.ts';
-import type { ComponentCall, ComponentSpec } from '../components/kit/index.ts';
+import type { ComponentSpec } from '../components/kit/index.ts';
 import { readConfig, type Config } from '../config.ts';
 import { createEngine, installQueue, type Component, type OpenEngine, type RunObserver } from '../engine/index.ts';
 import type { Outbound } from '../outbound/index.ts';
 import { createScheduler, type Scheduler } from '../schedule/index.ts';
 import type { Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
+import { createHolds, echo, fail, type Holds } from './components.test-support.ts';
 import type { Jobs, JobView, Message, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
 import { createOrchestrate } from './index.ts';
 
@@ -37,14 +38,6 @@ export interface Lab {
   /** Calls of the component `hold` that wait now, by the parameter `name`. */
   readonly holds: Holds;
   close(): Promise<void>;
-}
-
-export interface Holds {
-  /** Waits until a call of this name has begun. */
-  begun(name: string): Promise<void>;
-  /** Lets it end: with this result, or failing with this. */
-  release(name: string, result?: unknown): void;
-  isRunning(name: string): boolean;
 }
 
 export interface LabOptions {
@@ -156,85 +149,3 @@ const closedOutbound: Outbound = {
     throw new Error('nobody is called here');
   },
 };
-
-const anything = { type: 'object', additionalProperties: true };
-
-/** Answers its parameters. */
-const echo: ComponentSpec = {
-  id: 'lab.echo',
-  name: 'Echo',
-  description: 'Answers its parameters.',
-  schema: anything,
-  isOffBecause: null,
-  execute: async ({ parameters, attempt }) => {
-    attempt.log('info', `echoes ${JSON.stringify(parameters)}`);
-    return { echoed: parameters };
-  },
-};
-
-/** Fails: with the parameter `message` as a mistake of the user, without it as a defect. */
-const fail: ComponentSpec = {
-  id: 'lab.fail',
-  name: 'Fail',
-  description: 'Fails.',
-  schema: { type: 'object', additionalProperties: false, properties: { message: { type: 'string' } } },
-  isOffBecause: null,
-  async execute({ parameters }) {
-    const { Failure } = await import('../errors.ts');
-    if (parameters['message'] !== undefined) throw new Failure('bad_request', String(parameters['message']));
-    throw new TypeError('a defect with details');
-  },
-};
-
-interface Waiting {
-  readonly begun: PromiseWithResolvers<void>;
-  readonly end: PromiseWithResolvers<unknown>;
-  isRunning: boolean;
-}
-
-/** `lab.hold` waits until the test lets it go; with `isDeaf` it does not listen to its signal. */
-function createHolds(): { holds: Holds; spec: ComponentSpec } {
-  const all = new Map<string, Waiting>();
-  const of = (name: string): Waiting => {
-    const known = all.get(name);
-    if (known !== undefined) return known;
-    const made = {
-      begun: Promise.withResolvers<void>(),
-      end: Promise.withResolvers<unknown>(),
-      isRunning: false,
-    };
-    all.set(name, made);
-    return made;
-  };
-  const execute = async ({ parameters, attempt }: ComponentCall): Promise<unknown> => {
-    const hold = of(String(parameters['name']));
-    hold.isRunning = true;
-    hold.begun.resolve();
-    const aborted = new Promise<never>((_, reject) => {
-      if (parameters['isDeaf'] === true) return;
-      attempt.signal.addEventListener('abort', () => reject(attempt.signal.reason as Error));
-    });
-    return Promise.race([hold.end.promise, aborted]).finally(() => (hold.isRunning = false));
-  };
-  const spec: ComponentSpec = {
-    id: 'lab.hold',
-    name: 'Hold',
-    description: 'Waits.',
-    schema: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['name'],
-      properties: { name: { type: 'string' }, lock: { type: 'string' }, isDeaf: { type: 'boolean' } },
-    },
-    configParameter: 'name',
-    isOffBecause: null,
-    lockKey: (parameters) => parameters['lock'] as string | undefined,
-    execute,
-  };
-  const holds: Holds = {
-    begun: (name) => of(name).begun.promise,
-    release: (name, result = {}) => of(name).end.resolve(result),
-    isRunning: (name) => of(name).isRunning,
-  };
-  return { holds, spec };
-}
