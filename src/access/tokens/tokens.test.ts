@@ -342,9 +342,9 @@ describe('tokens of orchestrations and runs', () => {
   it('run tokens are not listed, and the ended ones are removed', async () => {
     const bound = await forOrchestration(await newMaster());
     const [ended, forgotten, open] = [await newRun(), await newRun(), await newRun()];
-    const before = (await access.tokens.list('5')).length;
+    const listed = (await access.tokens.list('5')).length;
     const texts = [await mint(bound, ended), await mint(bound, forgotten), await mint(bound, open)];
-    assert.equal((await access.tokens.list('5')).length, before);
+    assert.equal((await access.tokens.list('5')).length, listed);
     await query(`update storage_run_token set expires_at = now() - interval '1 second' where run_id = $1`, [ended]);
     // As when an attempt had minted while its run was being ended.
     await query(`update run set state = 'failed', ended_at = now() - interval '2 hours' where id = $1`, [forgotten]);
