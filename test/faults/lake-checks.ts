@@ -29,9 +29,19 @@ export function latest<Rank extends string | bigint>(rows: readonly Row[], rank:
   return [...newest.values()];
 }
 
+/** The files of a table that lies elsewhere than on this machine's disk. */
+export interface TableFiles {
+  readonly table: string;
+  read(location: string): Promise<Uint8Array>;
+  /** All below the table's folder. */
+  list(): Promise<readonly string[]>;
+}
+
 /** Every file below the table's folder is named by its present metadata, read by a reader of other people. */
-export async function assertNoOrphans(job: LakeJob, place: string, table = 'orders'): Promise<void> {
-  const metadata = await job.metadata(table);
+export async function assertNoOrphans(job: LakeJob, place: string, files: TableFiles = localFiles(job)): Promise<void> {
+  const metadata = await job.metadata(files.table, files.read);
+  const readAvro = async (location: string): Promise<Record<string, unknown>[]> =>
+    parseAvro(await files.read(location));
   const named = new Set([metadata.path, ...(metadata['metadata-log'] ?? []).map((one) => one['metadata-file'])]);
   for (const snapshot of metadata.snapshots ?? []) {
     named.add(snapshot['manifest-list']);
@@ -45,7 +55,7 @@ export async function assertNoOrphans(job: LakeJob, place: string, table = 'orde
     }
   }
   const names = new Set([...named].map(localPath));
-  const found = await filesBelow(job.folderOf(table));
+  const found = await files.list();
   const unnamed = found.filter((path) => !names.has(path) && !path.endsWith(`/${HINT}`));
   assert.deepEqual(unnamed, [], `${place}: files that the metadata does not name`);
   for (const path of names) assert.ok(found.includes(path), `${place}: ${path} is named and missing`);
@@ -60,14 +70,19 @@ export async function assertOnlyManifest(job: LakeJob, place: string, table = 'o
   assert.deepEqual(await job.stagedFiles(), [], `${place}: leftovers`);
 }
 
-async function readAvro(location: string): Promise<Record<string, unknown>[]> {
-  const bytes = await readFile(localPath(location));
+function parseAvro(bytes: Uint8Array): Record<string, unknown>[] {
   const reader = { view: new DataView(new Uint8Array(bytes).buffer), offset: 0 };
   const { metadata, syncMarker } = avroMetadata(reader);
-  return avroRead({ reader, metadata, syncMarker });
+  return avroRead({ reader, metadata, syncMarker }) as Record<string, unknown>[];
 }
 
 const localPath = (location: string): string => location.replace(/^file:\/\//, '');
+
+const localFiles = (job: LakeJob): TableFiles => ({
+  table: 'orders',
+  read: (location) => readFile(localPath(location)),
+  list: () => filesBelow(job.folderOf()),
+});
 
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });

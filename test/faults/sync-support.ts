@@ -72,13 +72,15 @@ export interface LakeJob {
   folderOf(table?: string): string;
   /** Commits to the Iceberg table as another writer does: the same content, with a property of its own. */
   writeAsOther(table?: string): Promise<void>;
-  /** The Iceberg metadata that the catalog names, as its file has it. */
-  metadata(table?: string): Promise<IcebergMetadata>;
+  /** The Iceberg metadata that the catalog names, as its file has it; `read` gets files that are not on this machine. */
+  metadata(table?: string, read?: ReadLocation): Promise<IcebergMetadata>;
   readonly state: string;
   /** Keeps folder, state and catalog as they are now; answers how to go back there, as often as wanted. */
   save(): Promise<() => Promise<void>>;
   remove(): Promise<void>;
 }
+
+type ReadLocation = (location: string) => Promise<Uint8Array>;
 
 /** What the tests look at in the metadata of an Iceberg table. */
 export interface IcebergMetadata {
@@ -223,7 +225,7 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
       }
     },
     folderOf: (table = 'orders') => tableFolder(table),
-    metadata: (table = 'orders') => readMetadata(tables, nameOf(table)),
+    metadata: (table = 'orders', read = readFile) => readMetadata(tables, nameOf(table), read),
     writeAsOther: (table = 'orders') => commitAsOther(tables, nameOf(table)),
     get state() {
       return state;
@@ -396,9 +398,13 @@ export async function readIceberg(tables: CatalogPort, name: TableName): Promise
   return withLocalFiles(() => icebergRead({ tableUrl: metadata.location, metadata: metadata as never }));
 }
 
-async function readMetadata(tables: CatalogPort, name: TableName): Promise<IcebergMetadata> {
+async function readMetadata(
+  tables: CatalogPort,
+  name: TableName,
+  read: ReadLocation = readFile,
+): Promise<IcebergMetadata> {
   const path = (await tables.load(name))!.metadataLocation.replace(/^file:\/\//, '');
-  return { ...(JSON.parse(await readFile(path, 'utf8')) as IcebergMetadata), path };
+  return { ...(JSON.parse(Buffer.from(await read(path)).toString()) as IcebergMetadata), path };
 }
 
 async function commitAsOther(tables: CatalogPort, name: TableName): Promise<void> {

@@ -12,6 +12,8 @@ export type S3Effect =
   | { readonly delayMs: number };
 
 export interface S3Fault {
+  /** Any when absent. */
+  readonly bucket?: string;
   /** Name of the call, e.g. `PutObject`; any when absent. */
   readonly operation?: string;
   readonly key?: RegExp;
@@ -20,6 +22,8 @@ export interface S3Fault {
   /** Requests that it meets; all when absent. */
   readonly count?: number;
   readonly effect: S3Effect;
+  /** Once it met a request, it meets every later one to the same bucket: the store is out of order. */
+  readonly lasting?: boolean;
 }
 
 export interface S3Request {
@@ -32,23 +36,34 @@ export interface S3Request {
 /** The faults of a server, to be added while it runs. */
 export interface S3Faults {
   add(fault: S3Fault): void;
-  clear(): void;
+  /** Forgets all faults, or those of one bucket. */
+  clear(bucket?: string): void;
   /** The effect that meets this request, counted. */
   meet(request: S3Request): S3Effect | undefined;
 }
 
 export function createFaults(): S3Faults {
   let faults: { readonly fault: S3Fault; seen: number }[] = [];
+  const broken = new Map<string, S3Effect>();
   return {
     add: (fault) => void faults.push({ fault, seen: 0 }),
-    clear: () => void (faults = []),
-    meet({ operation, key }) {
+    clear(bucket) {
+      faults = faults.filter(({ fault }) => bucket !== undefined && fault.bucket !== bucket);
+      if (bucket === undefined) broken.clear();
+      else broken.delete(bucket);
+    },
+    meet({ bucket, operation, key }) {
+      const lasting = broken.get(bucket);
+      if (lasting !== undefined) return lasting;
       for (const one of faults) {
         const { fault } = one;
+        if (fault.bucket !== undefined && fault.bucket !== bucket) continue;
         if (fault.operation !== undefined && fault.operation !== operation) continue;
         if (fault.key !== undefined && !fault.key.test(key)) continue;
         const place = one.seen++ - (fault.after ?? 0);
-        if (place >= 0 && place < (fault.count ?? Infinity)) return fault.effect;
+        if (place < 0 || place >= (fault.count ?? Infinity)) continue;
+        if (fault.lasting === true) broken.set(bucket, fault.effect);
+        return fault.effect;
       }
       return undefined;
     },

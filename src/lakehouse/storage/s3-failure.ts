@@ -58,6 +58,12 @@ const slow: Sentence = {
   says: () => 'asks for fewer requests, and kept doing so while they were repeated',
   advice: 'The next attempt goes on; lower the number of threads if it happens again.',
 };
+const outOfOrder: Sentence = {
+  kind: 'storage_failed',
+  says: (_, error) =>
+    `fails by itself (${[s3ErrorWord(error), s3Status(error)].filter(Boolean).join(', ')}), and kept doing so while requests were repeated`,
+  advice: 'The next attempt goes on; look after the store if it happens again.',
+};
 const full: Sentence = { kind: 'storage_failed', says: () => 'has no space left, or its quota is used up' };
 const noCredentials: Sentence = {
   kind: 'credentials_refused',
@@ -162,8 +168,9 @@ function byStatus(status: number | undefined): Sentence | undefined {
   if (status === 301 || status === 307) return wrongRegion;
   if (status === 403) return forbidden;
   if (status === 404) return missingBucket;
-  if (status === 429) return slow;
-  return status === 507 ? full : undefined;
+  if (status === 429 || status === 503) return slow;
+  if (status === 507) return full;
+  return status !== undefined && status >= 500 ? outOfOrder : undefined;
 }
 
 function realRegion(error: S3Error): string | undefined {
