@@ -79,6 +79,7 @@ export function createHolds(): { holds: Holds; spec: ComponentSpec } {
     },
     configParameter: 'name',
     isOffBecause: null,
+    graceMs: 300,
     lockKey: (parameters) => parameters['lock'] as string | undefined,
     execute,
   };

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createTestStore } from '../../test/support/database.ts';
 import { createAccess, type OpenAccess, type StorageToken } from '../access/index.ts';
 import type { ComponentSpec } from '../components/kit/index.ts';
@@ -35,6 +36,7 @@ export interface Lab {
   /** The job once it has ended. */
   ended(number: number): Promise<JobView>;
   run(tasks: readonly object[], more?: object): Promise<JobView>;
+  until(condition: () => boolean | Promise<boolean>): Promise<void>;
   /** Calls of the component `hold` that wait now, by the parameter `name`. */
   readonly holds: Holds;
   close(): Promise<void>;
@@ -116,6 +118,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     start,
     ended,
     run: async (tasks, more) => ended((await start(await define(tasks, more))).run.number),
+    until,
     holds,
     async close() {
       await worker.stop(0);
@@ -135,6 +138,14 @@ async function endOf(
   const end = run && (await engine.settled(run.id, PATIENCE_MS));
   if (!end?.endedAt) throw new Error(`job ${number} did not end: ${JSON.stringify(end)}`);
   return jobs.get(project, number);
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error('the condition was not met in time');
+    await delay(20);
+  }
 }
 
 async function firstUser(store: Store): Promise<number> {
