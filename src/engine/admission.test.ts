@@ -74,7 +74,9 @@ describe('a lane', () => {
     const one = await scripted.engine.start(scripted.plan([scripted.task('a', first.script)], { lane: 'unique' }));
     const two = await scripted.engine.start(scripted.plan([scripted.task('a')], { lane: 'unique' }));
     await first.entered;
-    const steal = scripted.test.store.pool.query('update run set has_lane = true where id = $1', [two.runId]);
+    const steal = scripted.test.store.pool.query(`update admission_line set stage = 'pool' where run_id = $1`, [
+      two.runId,
+    ]);
     await assert.rejects(steal, { code: '23505' });
     first.open();
     await scripted.ended(one.runId);
@@ -189,7 +191,9 @@ describe('admission', () => {
     const { rows } = await scripted.test.store.pool.query<{ id: string }>(
       `with made as (
         insert into run (id, path, project, kind, state, trigger, created_by, lane, phase)
-        values ('r_QUIET', '1', 'p', 'test', 'planned', 'api', 'me', 'a lane nobody named', 0) returning id
+        values ('r_QUIET', '1', 'p', 'test', 'planned', 'api', 'me', 'a lane nobody named', 0) returning *
+      ), line as (
+        insert into admission_line (run_id, number, lane, stage) select id, number, lane, 'lane' from made
       )
       insert into task (id, run_id, phase, position, key, component, state, input, retry)
       select 't_QUIET', id, 0, 0, 'a', 'scripted', 'planned', $1::json, '{}' from made returning run_id as id`,
@@ -203,9 +207,8 @@ describe('admission', () => {
     const { runId } = await scripted.engine.start(scripted.plan([scripted.task('a', holder.script)], { lane: 'long' }));
     await holder.entered;
     await scripted.test.store.pool.query(
-      `insert into run (id, path, project, kind, state, trigger, created_by, lane, pool, pool_limit)
-      select 'r_LONG' || i, i::text, 'p', 'test', 'planned', 'api', 'me', 'long', 'long', 1
-      from generate_series(1, 20000) i`,
+      `insert into admission_line (run_id, number, lane, pool, pool_limit, stage)
+      select 'r_LONG' || i, i, 'long', 'long', 1, 'lane' from generate_series(1, 20000) i`,
     );
     const began = performance.now();
     for (let i = 0; i < 20; i++) {
@@ -215,7 +218,7 @@ describe('admission', () => {
       await scripted.ended(other.runId);
     }
     const perRun = (performance.now() - began) / 20;
-    await scripted.test.store.pool.query(`delete from run where id like 'r_LONG%'`);
+    await scripted.test.store.pool.query(`delete from admission_line where run_id like 'r_LONG%'`);
     holder.open();
     await scripted.ended(runId);
     assert.ok(perRun < 500, `${perRun} ms for each run`);

@@ -4,7 +4,7 @@ import { dispatchTasks } from './dispatch.ts';
 import { startLoop } from './loop.ts';
 import type { Loop } from './loop.ts';
 import { tellObservers } from './observers.ts';
-import { admitReadyRuns, lockAdmission, takeLanes } from './tables/admission.ts';
+import { admitRuns, chooseRuns, lockAdmission, takeLanes } from './tables/admission.ts';
 
 const POLL_MS = 1000;
 const RETRY_MS = 250;
@@ -69,12 +69,13 @@ export async function admit(context: EngineContext, lanes: readonly string[] | u
     const { tx } = commit;
     await lockAdmission(tx);
     const given = lanes?.length === 0 ? 0 : await takeLanes(tx, { lanes, limit: BATCH });
-    const { runs, queued } = await admitReadyRuns(tx, BATCH);
+    const chosen = await chooseRuns(tx, BATCH);
+    if (chosen.length === 0) return given === BATCH;
+    const { runs, queued } = await admitRuns(tx, chosen);
     await dispatchTasks(context, commit, { tasks: queued });
     for (const run of runs) await tellObservers(context, tx, { run });
-    if (runs.length > 0) context.world.reach('engine.admitting');
     commit.effects.push(() => {
-      if (runs.length > 0) context.world.reach('engine.admitted');
+      context.world.reach('engine.admitted');
       for (const run of runs) context.signals.send('run', run.id);
     });
     return given === BATCH || runs.length >= BATCH;

@@ -51,7 +51,7 @@ async function cancelOne(context: EngineContext, { runId, by, onlyIn }: CancelOr
     const ended = dropped.filter((task) => task.wasOpen).length;
     const run = await requestCancel(tx, { runId, by, ended, hasCancelled: dropped.length > 0 });
     if (run === undefined) return false;
-    if (run.open_tasks === 0) await endPhase(context, commit, run);
+    if (run.open_tasks === 0) await endPhase(context, commit, { run });
     commit.effects.push(() => context.signals.send('cancel', runId));
     return true;
   });

@@ -164,16 +164,20 @@ async function end(context: EngineContext, commit: AfterCommit, taskEnd: TaskEnd
   }
   context.world.reach('engine.task-ended');
   commit.effects.push(() => context.metrics.attemptEnded?.(taskEnd.outcome));
-  if (ended.run.open_tasks === 0) await endPhase(context, commit, ended.run);
+  if (ended.run.open_tasks === 0) await endPhase(context, commit, ended);
   commit.effects.push(() => context.world.reach('engine.finished'));
   return taskEnd.event === 'cancel' ? 'cancelled' : 'ended';
 }
 
 /** Called with the run locked and no open task left in its phase: begins the next phase or ends the run. */
-export async function endPhase(context: EngineContext, commit: AfterCommit, run: RunRow): Promise<void> {
+export async function endPhase(
+  context: EngineContext,
+  commit: AfterCommit,
+  { run, hasNextPhase }: { run: RunRow; hasNextPhase?: boolean | null },
+): Promise<void> {
   const { tx } = commit;
   const facts = { hasFailed: run.has_failed, hasCancelled: run.has_cancelled, hasWarned: run.has_warned };
-  let decision = decidePhaseEnd({ ...facts, hasNextPhase: true });
+  let decision = decidePhaseEnd({ ...facts, hasNextPhase: hasNextPhase !== false });
   if (decision === 'next_phase') {
     const next = await queueNextPhase(tx, run.id);
     if (next !== undefined) {
@@ -194,6 +198,7 @@ async function close(
     runId: ending.run.id,
     event: ending.event,
     reason: notStarted(ending.run),
+    isInLine: ending.run.lane !== null || ending.run.pool !== null,
   });
   if (closed === undefined) return;
   await tellObservers(context, commit.tx, { run: closed });

@@ -10,6 +10,25 @@ create table admission (
   constraint admission_only_one_check CHECK (only_one)
 );
 
+create table admission_line (
+  run_id text not null,
+  number bigint not null,
+  lane text,
+  pool text,
+  pool_limit integer,
+  parent_run_id text,
+  start_after timestamp with time zone,
+  stage text not null,
+  constraint admission_line_pkey PRIMARY KEY (run_id),
+  constraint admission_line_check CHECK (((pool IS NULL) = (pool_limit IS NULL))),
+  constraint admission_line_stage_check CHECK ((stage = ANY (ARRAY['lane'::text, 'pool'::text, 'admitted'::text])))
+);
+CREATE INDEX admission_child ON admission_line USING btree (pool, parent_run_id, number) WHERE (stage = 'pool'::text);
+CREATE INDEX admission_lane ON admission_line USING btree (lane, number) WHERE (stage = 'lane'::text);
+CREATE UNIQUE INDEX admission_lane_taken ON admission_line USING btree (lane) WHERE (stage <> 'lane'::text);
+CREATE INDEX admission_pool ON admission_line USING btree (pool, number) WHERE (stage = 'pool'::text);
+CREATE INDEX admission_pool_taken ON admission_line USING btree (pool, parent_run_id) WHERE (stage = 'admitted'::text);
+
 create table attempt (
   task_id text not null,
   number integer not null,
@@ -259,13 +278,10 @@ create table run (
   parent_run_id text,
   labels jsonb not null default '{}'::jsonb,
   lane text,
-  has_lane boolean not null default false,
   pool text,
-  pool_limit integer,
   keep boolean not null default false,
   is_log_removed boolean not null default false,
   constraint run_pkey PRIMARY KEY (id),
-  constraint run_pool CHECK (((pool IS NULL) = (pool_limit IS NULL))),
   constraint run_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text, 'succeeded'::text, 'warned'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
 );
 CREATE INDEX run_by_definition ON run USING btree (definition, number) WHERE (definition IS NOT NULL);
@@ -275,15 +291,10 @@ CREATE INDEX run_by_path ON run USING btree (path text_pattern_ops);
 CREATE INDEX run_by_project ON run USING btree (project, number);
 CREATE INDEX run_ended ON run USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND (NOT keep));
 CREATE UNIQUE INDEX run_idempotency ON run USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
-CREATE INDEX run_in_lane ON run USING btree (lane, number) WHERE ((state = 'planned'::text) AND (lane IS NOT NULL) AND (NOT has_lane));
-CREATE INDEX run_in_pool ON run USING btree (pool) WHERE ((pool IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'running'::text])));
 CREATE INDEX run_live ON run USING btree (number) WHERE (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text]));
-CREATE INDEX run_live_child ON run USING btree (parent_run_id, pool) WHERE ((parent_run_id IS NOT NULL) AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
+CREATE INDEX run_live_child ON run USING btree (parent_run_id) WHERE ((parent_run_id IS NOT NULL) AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
 CREATE INDEX run_log_kept ON run USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND keep AND (NOT is_log_removed));
-CREATE UNIQUE INDEX run_one_in_lane ON run USING btree (lane) WHERE ((lane IS NOT NULL) AND has_lane AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
 CREATE UNIQUE INDEX run_one_live ON run USING btree (concurrency_key) WHERE ((concurrency_key IS NOT NULL) AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
-CREATE INDEX run_ready ON run USING btree (pool, number) WHERE ((state = 'planned'::text) AND ((lane IS NULL) OR has_lane));
-CREATE INDEX run_ready_child ON run USING btree (pool, parent_run_id, number) WHERE ((state = 'planned'::text) AND ((lane IS NULL) OR has_lane) AND (pool IS NOT NULL) AND (parent_run_id IS NOT NULL));
 
 create table run_label (
   name text not null,

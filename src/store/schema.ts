@@ -14,6 +14,17 @@ export interface AdmissionTable {
   only_one: Generated<boolean>;
 }
 
+export interface AdmissionLineTable {
+  run_id: string;
+  number: number;
+  lane: string | null;
+  pool: string | null;
+  pool_limit: number | null;
+  parent_run_id: string | null;
+  start_after: Timestamp | null;
+  stage: 'lane' | 'pool' | 'admitted';
+}
+
 export interface AttemptTable {
   task_id: string;
   number: number;
@@ -217,9 +228,7 @@ export interface RunTable {
   parent_run_id: string | null;
   labels: Generated<Json>;
   lane: string | null;
-  has_lane: Generated<boolean>;
   pool: string | null;
-  pool_limit: number | null;
   keep: Generated<boolean>;
   is_log_removed: Generated<boolean>;
 }
@@ -367,6 +376,7 @@ export interface UsersTable {
 
 export interface Database {
   admission: AdmissionTable;
+  admission_line: AdmissionLineTable;
   attempt: AttemptTable;
   audit: AuditTable;
   connection: ConnectionTable;

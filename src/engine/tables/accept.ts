@@ -30,15 +30,19 @@ export async function insertRun(
         (select task.run_id from task where task.id = given.parent_task_id), given.parent_run_id)
     ), made as (
       insert into run (id, number, path, project, kind, definition, state, trigger, snapshot, concurrency_key,
-        idempotency_key, priority, parent_run_id, parent_task_id, created_by, start_after, phase, open_tasks, lane, pool,
-        pool_limit, keep, labels, started_at, ended_at)
+        idempotency_key, priority, parent_run_id, parent_task_id, created_by, start_after, phase, open_tasks, lane, pool, keep, labels, started_at, ended_at)
       select id, number, concat_ws('.', coalesce(parent_run_path, parent_path), number), project, kind, definition, state,
         trigger, snapshot::json, concurrency_key, idempotency_key, priority, live_parent_id, parent_task_id, created_by,
-        start_after, phase, open_tasks, lane, pool, pool_limit, keep, labels::jsonb,
+        start_after, phase, open_tasks, lane, pool, keep, labels::jsonb,
         case when state = 'succeeded' then now() end, case when state = 'succeeded' then now() end
       from placed
       on conflict do nothing
       returning *
+    ), line as (
+      insert into admission_line (run_id, number, lane, pool, pool_limit, parent_run_id, start_after, stage)
+      select made.id, made.number, made.lane, made.pool, given.pool_limit, made.parent_run_id, made.start_after,
+        case when made.lane is null then 'pool' else 'lane' end
+      from made, given where made.state = 'planned'
     ), labelled as (
       insert into run_label (name, value, run_number)
       select label.key, label.value, made.number from made, jsonb_each_text(made.labels) label

@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import type { FailureRecord } from '../../errors.ts';
 import type { Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter, taskStatesBefore } from '../state.ts';
 import type { RunEvent, TaskEvent } from '../state.ts';
 import { toJson } from './rows.ts';
-import type { QueuedTask, RunRow, TaskRow } from './rows.ts';
+import type { QueuedTask, RunRow } from './rows.ts';
 
 export interface Owner {
   readonly runId: string;
@@ -30,14 +31,20 @@ export async function lockRun(tx: Transaction, runId: string): Promise<RunRow | 
   return rows[0]?.run;
 }
 
+export interface EndedTask {
+  readonly run: RunRow;
+  /** Whether the run has tasks in later phases; null while this phase goes on. */
+  readonly hasNextPhase: boolean | null;
+}
+
 /**
  * Ends a running task whose fence matches, closes its attempt and counts it on the run. Undefined, and nothing
  * written, when somebody newer owns the task or it is not running any more.
  */
-export async function endTask(tx: Transaction, end: TaskEnd): Promise<{ run: RunRow; task: TaskRow } | undefined> {
+export async function endTask(tx: Transaction, end: TaskEnd): Promise<EndedTask | undefined> {
   const state = taskStateAfter(end.event);
   const error = toJson(end.error);
-  const { rows } = await sql<{ run: RunRow; task: TaskRow }>`
+  const { rows } = await sql<EndedTask>`
     with locked as (
       select id from run where id = ${end.runId} for update
     ), ended as (
@@ -46,7 +53,7 @@ export async function endTask(tx: Transaction, end: TaskEnd): Promise<{ run: Run
       from locked
       where task.id = ${end.taskId} and task.run_id = locked.id and task.fence = ${end.fence}
         and task.state = any(${taskStatesBefore(end.event)})
-      returning task.*
+      returning task.run_id, task.id, task.attempt
     ), closed as (
       update attempt set ended_at = now(), outcome = ${end.outcome}, error = ${error}::json, lease_until = null,
         deadline_at = null
@@ -60,7 +67,9 @@ export async function endTask(tx: Transaction, end: TaskEnd): Promise<{ run: Run
       from ended where run.id = ended.run_id
       returning run.*
     )
-    select row_to_json(counted) as run, row_to_json(ended) as task from counted, ended`.execute(tx);
+    select row_to_json(counted) as run, case when counted.open_tasks = 0 then exists (
+      select 1 from task where task.run_id = counted.id and task.state = 'planned') end as "hasNextPhase"
+    from counted`.execute(tx);
   return rows[0];
 }
 
@@ -134,16 +143,21 @@ export async function queueNextPhase(
   return rows[0];
 }
 
+/** Lets others have its lane and its place in the pool. */
+function leftLine(runId: string): RawBuilder<unknown> {
+  return sql`freed as (delete from admission_line where run_id = ${runId}),`;
+}
+
 /** Ends a run, begun or not; its planned tasks become cancelled with `reason`. */
 export async function closeRun(
   tx: Transaction,
-  close: { runId: string; event: Exclude<RunEvent, 'queue' | 'claim'>; reason: FailureRecord },
+  close: { runId: string; event: Exclude<RunEvent, 'queue' | 'claim'>; reason: FailureRecord; isInLine: boolean },
 ): Promise<RunRow | undefined> {
   const { rows } = await sql<{ run: RunRow }>`
     with dropped as (
       update task set state = ${taskStateAfter('cancel')}, error = ${toJson(close.reason)}::json, ended_at = now()
       where run_id = ${close.runId} and state = 'planned'
-    ), closed as (
+    ), ${close.isInLine ? leftLine(close.runId) : sql``} closed as (
       update run set state = ${runStateAfter(close.event)}, ended_at = now(), open_tasks = 0
       where id = ${close.runId} and state = any(${runStatesBefore(close.event)})
       returning *

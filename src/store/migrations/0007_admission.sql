@@ -8,10 +8,7 @@ alter table run
   add parent_run_id text,
   add labels jsonb not null default '{}',
   add lane text,
-  -- It is this run's turn in its lane: nobody else of the lane has it until the run has ended.
-  add has_lane boolean not null default false,
   add pool text,
-  add pool_limit integer,
   -- Never removed by age; its log is, once.
   add keep boolean not null default false,
   add is_log_removed boolean not null default false;
@@ -29,8 +26,7 @@ update run set path = number::text where path is null;
 alter table run
   alter number set not null,
   alter number set default nextval('run_number'),
-  alter path set not null,
-  add constraint run_pool check ((pool is null) = (pool_limit is null));
+  alter path set not null;
 
 drop index run_by_definition, run_by_project, run_by_time, run_ended;
 create unique index run_by_number on run (number);
@@ -42,17 +38,29 @@ create index run_by_parent on run (parent_run_id, number) where parent_run_id is
 create index run_ended on run (ended_at) where ended_at is not null and not keep;
 create index run_log_kept on run (ended_at) where ended_at is not null and keep and not is_log_removed;
 create index run_live on run (number) where state in ('planned', 'queued', 'running');
-create index run_live_child on run (parent_run_id, pool)
+create index run_live_child on run (parent_run_id)
   where parent_run_id is not null and state in ('planned', 'queued', 'running');
 
--- Admission takes the first of each lane, then the first of each pool; neither reads those behind them.
-create index run_in_lane on run (lane, number) where state = 'planned' and lane is not null and not has_lane;
-create unique index run_one_in_lane on run (lane)
-  where lane is not null and has_lane and state in ('planned', 'queued', 'running');
-create index run_ready on run (pool, number) where state = 'planned' and (lane is null or has_lane);
-create index run_ready_child on run (pool, parent_run_id, number)
-  where state = 'planned' and (lane is null or has_lane) and pool is not null and parent_run_id is not null;
-create index run_in_pool on run (pool) where pool is not null and state in ('queued', 'running');
+-- One row per living run with a lane or a pool. Beside run, because admission reads and writes little of many runs: what
+-- it asks here is planned and answered in a part of the time.
+create table admission_line (
+  run_id text primary key,
+  number bigint not null,
+  lane text,
+  pool text,
+  pool_limit integer,
+  parent_run_id text,
+  start_after timestamptz,
+  -- `lane`: waits for its turn in its lane. `pool`: waits for room. `admitted`: until the run has ended.
+  stage text not null check (stage in ('lane', 'pool', 'admitted')),
+  check ((pool is null) = (pool_limit is null))
+);
+create index admission_lane on admission_line (lane, number) where stage = 'lane';
+-- Nobody else has the lane.
+create unique index admission_lane_taken on admission_line (lane) where stage <> 'lane';
+create index admission_pool on admission_line (pool, number) where stage = 'pool';
+create index admission_child on admission_line (pool, parent_run_id, number) where stage = 'pool';
+create index admission_pool_taken on admission_line (pool, parent_run_id) where stage = 'admitted';
 
 -- Whoever admits locks this row: admissions happen one after another.
 create table admission (
