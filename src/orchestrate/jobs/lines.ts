@@ -25,6 +25,8 @@ export interface Lines {
 }
 
 const PAGE_LINES = 200;
+/** Attempts at the same time store their lines in bundles: a line may stand this far behind younger ones. */
+const BUNDLED_MS = 2000;
 /** A worker's last lines may be stored a little after the end of its run. */
 const LATE_MS = 60_000;
 
@@ -50,7 +52,8 @@ export async function openLines(engine: Reader, run: RunView, after: Place | nul
   const isPast = after !== null && run.endedAt !== null && run.endedAt.getTime() + LATE_MS < after.time;
   if (isPast) return { head: undefined, advance: async () => {} };
   const time = after?.time ?? 0;
-  const source = readLines(engine, run, run.queuedAt.getTime() >= time ? 0 : await findTime(engine, run, time));
+  const early = time - BUNDLED_MS;
+  const source = readLines(engine, run, run.queuedAt.getTime() >= early ? 0 : await findTime(engine, run, early));
   const next = async (): Promise<Line | undefined> => (await source.next()).value;
   const isSeen = ({ place }: Line): boolean => after !== null && comparePlaces(place, after) <= 0;
   let head = await next();
@@ -65,17 +68,24 @@ export async function openLines(engine: Reader, run: RunView, after: Place | nul
   };
 }
 
+/** The lines of a run in the order of time. */
 async function* readLines(engine: Reader, run: RunView, from: number): AsyncGenerator<Line, undefined> {
-  let cursor = from;
+  let held: LogEntry[] = [];
   let last = { time: -1, position: 0 };
-  for (;;) {
+  for (let cursor = from; ;) {
     const page = await engine.readLog(run.id, { cursor, limit: PAGE_LINES, direction: 'newer', hideDebug: true });
-    if (page === undefined || page.entries.length === 0) return undefined;
-    for (const entry of page.entries) {
+    const isOver = page === undefined || page.entries.length === 0;
+    held = [...held, ...(page?.entries ?? [])].toSorted((a, b) => timeOf(a) - timeOf(b));
+    const youngest = held.at(-1);
+    const until = isOver || youngest === undefined ? Infinity : timeOf(youngest) - BUNDLED_MS;
+    const ready = held.filter((entry) => timeOf(entry) <= until);
+    for (const entry of ready) {
       const time = timeOf(entry);
       last = { time, position: time === last.time ? last.position + 1 : 0 };
       yield { place: { ...last, run: run.number }, entry, run };
     }
+    if (isOver) return undefined;
+    held = held.slice(ready.length);
     cursor = page.newerCursor;
   }
 }
