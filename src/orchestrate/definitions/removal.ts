@@ -25,7 +25,13 @@ export async function removeOrchestration(rooms: DefinitionContext, scope: Scope
     return living.length > 0;
   });
   rooms.world.reach('orchestrate.definition-deleted');
-  if (hasJobs) await endJobs(rooms, id, nameOf(scope));
+  if (!hasJobs) return;
+  try {
+    await endJobs(rooms, id, nameOf(scope));
+  } catch (error) {
+    // It is deleted, and the message in the outbox ends them: the caller must not hear of a failure.
+    rooms.log?.warn({ orchestration: id, error: String(error) }, 'jobs of a deleted orchestration will end later');
+  }
 }
 
 /** The newest first: so none of those that wait gets its turn while others are ended. */
