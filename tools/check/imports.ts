@@ -6,6 +6,9 @@ import { sourceFiles } from './files.ts';
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]\s*\)/g;
 
+/** Folders whose folders are rooms of their own; their index.ts finds them. */
+const FAMILIES: ReadonlySet<string> = new Set(['connectors', 'components']);
+
 /** Every import of `src/` that crosses a room against the table, or enters a room by another door than its index.ts. */
 export function checkImports(root: string): string[] {
   const src = join(root, 'src');
@@ -43,7 +46,7 @@ function isConformance(from: string): boolean {
 function roomOf(path: string): string {
   const parts = path.split('/');
   if (parts.length === 1) return parts[0]!;
-  if (parts[0] === 'faces' || (parts[0] === 'connectors' && parts.length > 2)) return `${parts[0]}/${parts[1]}`;
+  if (parts[0] === 'faces' || (FAMILIES.has(parts[0]!) && parts.length > 2)) return `${parts[0]}/${parts[1]}`;
   return parts[0]!;
 }
 
