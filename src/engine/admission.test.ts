@@ -229,6 +229,7 @@ describe('admission', () => {
       { lane: '' },
       { lane: 'x'.repeat(301) },
       { lane: 'nul\0' },
+      { lane: 'half a pair \ud800' },
       { pool: { name: '', limit: 1 } },
       { pool: { name: 'p', limit: 0 } },
       { parentPath: '1.' },

@@ -11,9 +11,21 @@ const RETRY_MS = 250;
 /** Runs admitted in one transaction, and lanes given away. */
 const BATCH = 200;
 
-/** The subject of the signal that tells that a lane or a pool may have room. A lane is named, so that others are not read. */
-export function admissionSubject(run: { readonly lane?: string | null | undefined }): string {
-  return run.lane ? encodeURIComponent(run.lane) : '';
+interface Placed {
+  readonly lane?: string | null | undefined;
+  readonly pool?: unknown;
+}
+
+/** What the signal says when something changed in a lane or a pool. A lane is named, so that others are not read. */
+export function admissionSubject({ lane, pool }: Placed): string {
+  return `${pool ? 'pool' : 'lane'}/${encodeURIComponent(lane ?? '')}`;
+}
+
+/** Where there may be somebody to admit. */
+interface Places {
+  /** All of them when undefined. */
+  readonly lanes: readonly string[] | undefined;
+  readonly pools: boolean;
 }
 
 /**
@@ -21,34 +33,33 @@ export function admissionSubject(run: { readonly lane?: string | null | undefine
  * Every worker does; the admissions of all of them happen one after another.
  */
 export function startAdmitter(context: EngineContext): Loop {
-  const named = new Set<string>();
-  let isNamed = true;
+  const lanes = new Set<string>();
+  let pools = false;
   let polledAt = -Infinity;
   const pass = async (): Promise<number> => {
     const isPollDue = context.world.elapsed() - polledAt >= POLL_MS;
-    if (!isNamed && !isPollDue) return POLL_MS;
-    const lanes = isPollDue ? undefined : [...named];
-    isNamed = false;
-    named.clear();
-    const hasMore = await admit(context, lanes);
+    if (!pools && lanes.size === 0 && !isPollDue) return POLL_MS;
+    const places: Places = isPollDue ? { lanes: undefined, pools: true } : { lanes: [...lanes], pools };
+    pools = false;
+    lanes.clear();
+    const hasMore = await admit(context, places);
+    if (isPollDue && !hasMore) polledAt = context.world.elapsed();
     if (hasMore) {
-      isNamed = true;
-      for (const lane of lanes ?? []) named.add(lane);
-    } else if (isPollDue) {
-      polledAt = context.world.elapsed();
+      pools = true;
+      for (const lane of places.lanes ?? []) lanes.add(lane);
     }
     return 0;
   };
   const onError = (error: unknown): void => {
     // What was named is found by the pass over everything.
-    isNamed = true;
     polledAt = -Infinity;
     context.log('warn', 'runs could not be admitted; trying again', { error: String(error) });
   };
   const loop = startLoop(pass, { pauseMs: RETRY_MS, onError });
   const stopListening = context.signals.on('admit', (subject) => {
-    isNamed = true;
-    if (subject !== '') named.add(decodeURIComponent(subject));
+    const [kind, lane = ''] = subject.split('/');
+    pools ||= kind === 'pool';
+    if (lane !== '') lanes.add(decodeURIComponent(lane));
     loop.wake();
   });
   return {
@@ -61,23 +72,21 @@ export function startAdmitter(context: EngineContext): Loop {
 }
 
 /**
- * One admission: gives free lanes (the named ones, or all) to the first of their line, then queues the first tasks of
- * the runs that have their lane and for which their pool has room. True when there may be more.
+ * One admission: gives free lanes to the first of their line, then queues the first tasks of the runs that have their
+ * lane and for which their pool has room. True when there may be more.
  */
-export async function admit(context: EngineContext, lanes: readonly string[] | undefined): Promise<boolean> {
+export async function admit(context: EngineContext, { lanes, pools }: Places): Promise<boolean> {
   return transact(context, async (commit) => {
     const { tx } = commit;
     await lockAdmission(tx);
-    const given = lanes?.length === 0 ? 0 : await takeLanes(tx, { lanes, limit: BATCH });
-    const chosen = await chooseRuns(tx, BATCH);
-    if (chosen.length === 0) return given === BATCH;
+    const given = lanes?.length === 0 ? [] : await takeLanes(tx, { lanes, limit: BATCH });
+    const hasChoice = pools || given.some(({ hasPool }) => hasPool);
+    const chosen = hasChoice ? await chooseRuns(tx, BATCH) : given.map(({ runId }) => runId);
+    if (chosen.length === 0) return given.length === BATCH;
     const { runs, queued } = await admitRuns(tx, chosen);
     await dispatchTasks(context, commit, { tasks: queued });
     for (const run of runs) await tellObservers(context, tx, { run });
-    commit.effects.push(() => {
-      context.world.reach('engine.admitted');
-      for (const run of runs) context.signals.send('run', run.id);
-    });
-    return given === BATCH || runs.length >= BATCH;
+    commit.effects.push(() => context.world.reach('engine.admitted'));
+    return given.length === BATCH || runs.length >= BATCH;
   });
 }

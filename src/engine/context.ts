@@ -4,6 +4,7 @@ import type { ChildWatch } from './child-watch.ts';
 import type { EngineLog, EngineMetrics } from './metrics.ts';
 import type { Queue } from './queue.ts';
 import type { Signals } from './signals.ts';
+import type { Turns } from './turns.ts';
 import type { Component, Deliverer, RunObserver } from './types.ts';
 
 export interface EngineSettings {
@@ -38,6 +39,7 @@ export interface EngineContext {
 /** What the parts of a worker work with. */
 export interface WorkerContext extends EngineContext {
   readonly childWatch: ChildWatch;
+  readonly turns: Turns;
 }
 
 /** Collects what is to be told after a transaction commits, so that nothing is told of one that does not. */

@@ -3,7 +3,7 @@ import { Failure, failureKinds } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import { admissionSubject } from './admission.ts';
 import { transact } from './context.ts';
-import type { AfterCommit, EngineContext } from './context.ts';
+import type { AfterCommit, EngineContext, WorkerContext } from './context.ts';
 import { dispatchTasks } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
@@ -44,8 +44,8 @@ const notStarted = (run: RunRow): FailureRecord =>
   ).toRecord();
 
 /** Ends a task that did its work, and what follows from it, in one transaction. `dropped`: somebody newer owns it. */
-export async function finishSuccess(context: EngineContext, task: Finishing, success: Success): Promise<FinishOutcome> {
-  return transact(context, (commit) => applySuccess(context, commit, { task, success }));
+export async function finishSuccess(context: WorkerContext, task: Finishing, success: Success): Promise<FinishOutcome> {
+  return context.turns.take(task.run_id, (commit) => applySuccess(context, commit, { task, success }));
 }
 
 export async function applySuccess(
@@ -66,8 +66,8 @@ export async function applySuccess(
 }
 
 /** Ends, retries, hands back or cancels a task whose attempt failed. `dropped`: somebody newer owns it. */
-export async function finishFailure(context: EngineContext, task: Finishing, failing: Failing): Promise<FinishOutcome> {
-  return transact(context, (commit) => applyFailure(context, commit, { task, failing }));
+export async function finishFailure(context: WorkerContext, task: Finishing, failing: Failing): Promise<FinishOutcome> {
+  return context.turns.take(task.run_id, (commit) => applyFailure(context, commit, { task, failing }));
 }
 
 export async function applyFailure(

@@ -1,5 +1,5 @@
 import type { AttemptEnd, AttemptFailure, RunningAttempt } from './attempt.ts';
-import type { EngineContext } from './context.ts';
+import type { WorkerContext } from './context.ts';
 import { finishFailure, finishSuccess, hashKey, park } from './finish.ts';
 import type { Failing, FinishOutcome } from './finish.ts';
 
@@ -7,7 +7,7 @@ const RETRY_MS = 250;
 
 /** Waits for the attempt and stores its end. Tries until it is stored or the attempt is not ours any more. */
 export async function settle(
-  context: EngineContext,
+  context: WorkerContext,
   attempt: RunningAttempt,
   worker: { readonly isStopping: boolean },
 ): Promise<void> {
@@ -21,7 +21,7 @@ export async function settle(
   end.log.close();
 }
 
-function explain(context: EngineContext, end: AttemptFailure, attempt: RunningAttempt): void {
+function explain(context: WorkerContext, end: AttemptFailure, attempt: RunningAttempt): void {
   const { failure, abortedBy } = end;
   const { task } = attempt.claim;
   if (abortedBy?.kind === 'cancelled') end.log.write('warn', `cancelled: task ${task.key}`);
@@ -38,7 +38,7 @@ function explain(context: EngineContext, end: AttemptFailure, attempt: RunningAt
 }
 
 async function storeEnd(
-  context: EngineContext,
+  context: WorkerContext,
   attempt: RunningAttempt,
   state: { end: AttemptEnd; worker: { readonly isStopping: boolean } },
 ): Promise<void> {
@@ -63,7 +63,7 @@ function causeOf(end: AttemptFailure): Failing['cause'] {
 }
 
 function applyEnd(
-  context: EngineContext,
+  context: WorkerContext,
   attempt: RunningAttempt,
   end: AttemptEnd,
 ): Promise<FinishOutcome | 'waiting'> {

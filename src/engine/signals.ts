@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Store, Transaction } from '../store/index.ts';
 
 const CHANNEL = 'penstock_engine';
-const GATHER_MS = 3;
+const GATHER_MS = 10;
 /** What is due later than this is left to the poll. */
 const LONGEST_TIMER_MS = 600_000;
 

@@ -150,7 +150,7 @@ export function refuseBadPlan(plan: RunPlan): void {
 function refuseBadPlace({ lane, pool, parentPath }: RunPlan): void {
   refuseNul([lane, pool?.name]);
   for (const name of [lane, pool?.name]) {
-    if (name !== undefined && (name === '' || name.length > LONGEST_NAME)) {
+    if (name !== undefined && (name === '' || name.length > LONGEST_NAME || !name.isWellFormed())) {
       throw new Failure('bad_request', `the name of a lane or a pool must have 1 to ${LONGEST_NAME} characters`);
     }
   }

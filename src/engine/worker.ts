@@ -9,6 +9,7 @@ import { finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { startOutboxSender } from './outbox.ts';
 import { startSweeper } from './sweep.ts';
+import { createTurns } from './turns.ts';
 import type { Worker } from './types.ts';
 
 /** After the grace of a stop, aborted attempts get this long to come back before they are handed over regardless. */
@@ -19,7 +20,7 @@ const STOP_ABORT_MS = 2000;
  * Keeps their leases, admits runs, sweeps, and delivers the outbox.
  */
 export function startWorkerLoop(engine: EngineContext): Worker {
-  const context: WorkerContext = { ...engine, childWatch: startChildWatch(engine) };
+  const context: WorkerContext = { ...engine, childWatch: startChildWatch(engine), turns: createTurns(engine) };
   const hold: Hold = { running: new Set(), executions: new Set(), isStopping: false };
   const heartbeat = createHeartbeat(context, hold.running);
   const { slots, mostWaiting } = context.settings;
@@ -77,7 +78,7 @@ async function endWithin(executions: ReadonlySet<Promise<void>>, ms: number): Pr
 }
 
 /** For an attempt that did not come back on a stop: another worker may have it at once. */
-async function handBack(context: EngineContext, attempt: RunningAttempt): Promise<void> {
+async function handBack(context: WorkerContext, attempt: RunningAttempt): Promise<void> {
   const failure = new Failure('worker_lost', 'the worker stopped').toRecord();
   await finishFailure(context, attempt.claim.task, { failure, cause: 'handed_back' }).catch((error: unknown) => {
     context.log('warn', 'an attempt could not be handed back; its lease will end', { error: String(error) });

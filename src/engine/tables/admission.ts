@@ -26,16 +26,16 @@ const WAITED_FOR = sql`
 
 /**
  * Gives free lanes to the run with the lowest number of those that wait and are due. Without `lanes`, looks at all.
- * Answers how many were given.
+ * Answers who got one.
  */
 export async function takeLanes(
   tx: Transaction,
   order: { lanes: readonly string[] | undefined; limit: number },
-): Promise<number> {
+): Promise<readonly { readonly runId: string; readonly hasPool: boolean }[]> {
   const wanted = order.lanes
     ? sql`wanted as (select distinct lane from unnest(${order.lanes}::text[]) as named (lane))`
     : WAITED_FOR;
-  const { rows } = await sql`
+  const { rows } = await sql<{ runId: string; hasPool: boolean }>`
     with recursive ${wanted}, turn as materialized (
       select (
         select run_id from admission_line line where stage = 'lane' and line.lane = wanted.lane and ${DUE}
@@ -45,8 +45,9 @@ export async function takeLanes(
       limit ${order.limit}
     )
     update admission_line set stage = 'pool' from turn
-    where admission_line.run_id = turn.run_id and stage = 'lane' returning 1`.execute(tx);
-  return rows.length;
+    where admission_line.run_id = turn.run_id and stage = 'lane'
+    returning admission_line.run_id as "runId", pool is not null as "hasPool"`.execute(tx);
+  return rows;
 }
 
 /**
