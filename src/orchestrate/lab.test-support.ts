@@ -12,6 +12,7 @@ import { createScheduler, type Scheduler } from '../schedule/index.ts';
 import type { Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createHolds, echo, fail, type Holds } from './components.test-support.ts';
+import type { CallComponent } from './protocol/types.ts';
 import type { Jobs, JobView, Message, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
 import { createOrchestrate } from './index.ts';
 
@@ -39,6 +40,10 @@ export interface Lab {
   until(condition: () => boolean | Promise<boolean>): Promise<void>;
   /** Calls of the component `hold` that wait now, by the parameter `name`. */
   readonly holds: Holds;
+  /** Stands for every component elsewhere. */
+  elsewhere: CallComponent;
+  /** The worker stops at once, handing over what it executes, and another begins. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -84,12 +89,13 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     ownOrigins: () => ['http://127.0.0.1:8080'],
     version: '0.0.0',
     minuteMs: 300,
+    callComponent: (request) => lab.elsewhere(request),
     ...options.rooms,
   };
   const orchestrate = createOrchestrate(rooms);
   components.push(...orchestrate.engineComponents);
   observers.push(...orchestrate.observers);
-  const worker = await engine.startWorker();
+  let worker = await engine.startWorker();
   const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
   const token = await access.tokens.masterOf(admin);
   const project = String(config.projectId);
@@ -103,7 +109,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const start: Lab['start'] = (orchestrationId, sent = {}) =>
     orchestrate.jobs.start(scope(), { path: '/run', sent: { config: orchestrationId, ...sent } });
   const ended: Lab['ended'] = (number) => endOf(engine, orchestrate.jobs, { project, number });
-  return {
+  const lab: Lab = {
     store,
     access,
     engine,
@@ -120,6 +126,11 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     run: async (tasks, more) => ended((await start(await define(tasks, more))).run.number),
     until,
     holds,
+    elsewhere: () => Promise.reject(new Error('nobody is called here')),
+    async restart() {
+      await worker.stop(0);
+      worker = await engine.startWorker();
+    },
     async close() {
       await worker.stop(0);
       await engine.close();
@@ -127,6 +138,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
       await rm(dataDir, { recursive: true });
     },
   };
+  return lab;
 }
 
 async function endOf(

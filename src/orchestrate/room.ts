@@ -32,7 +32,12 @@ export function createOrchestrate(rooms: OrchestrateRooms): Orchestrate {
   const catalog = createCatalog(rooms.components, rooms.config);
   const jobRooms = { ...rooms, definitions };
   const jobs = createJobs(jobRooms);
-  const execution = { ...jobRooms, catalog, callComponent: callNobody, minuteMs: rooms.minuteMs ?? MINUTE_MS };
+  const execution = {
+    ...jobRooms,
+    catalog,
+    callComponent: rooms.callComponent ?? callNobody,
+    minuteMs: rooms.minuteMs ?? MINUTE_MS,
+  };
   return {
     definitions,
     jobs,

@@ -8,6 +8,7 @@ import type { Outbound } from '../outbound/index.ts';
 import type { Scheduler } from '../schedule/index.ts';
 import type { Store } from '../store/index.ts';
 import type { World } from '../world.ts';
+import type { CallComponent } from './protocol/types.ts';
 import type { Messages } from './types.ts';
 
 /** What the room needs from others. Every part of it takes these, and the parts that it builds on. */
@@ -30,4 +31,6 @@ export interface OrchestrateRooms {
   readonly version: string;
   /** Length of a minute of a task's time limit, in milliseconds; only tests shorten it. */
   readonly minuteMs?: number;
+  /** How components elsewhere are called, instead of the protocol over `outbound`; for tests. */
+  readonly callComponent?: CallComponent;
 }
