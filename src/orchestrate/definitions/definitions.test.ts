@@ -78,6 +78,16 @@ void suite('definitions of orchestrations', () => {
     assert.equal(await lab.scheduler.get(key), undefined);
   });
 
+  test('show an instant to come also while no scheduler handles those that pass', async () => {
+    const id = await lab.define([], { crontabRecord: '* * * * *' });
+    await lab.store.pool.query(
+      `update orchestration set next_scheduled_at = now() - interval '3 hours' where id = $1`,
+      [id],
+    );
+    const { nextScheduledTime } = await definitions().get('1', id);
+    assert.ok(nextScheduledTime !== null && nextScheduledTime > new Date());
+  });
+
   test('make nothing at all when one part of the making fails', async () => {
     const count = async () => {
       const { rows } = await lab.store.pool.query<{ count: number }>(

@@ -6,13 +6,8 @@ import { notFound, type DefinitionContext } from './context.ts';
 import { refuse, isObject } from './input/fields.ts';
 import { createParameterKeeper } from './parameters.ts';
 import { createEnding, createLastJobObserver, ENDING, removeOrchestration } from './removal.ts';
-import {
-  lockOrchestration,
-  readBoundTo,
-  readOrchestrations,
-  type ListedOrchestration,
-  type NewestJob,
-} from './tables.ts';
+import { upcoming } from './schedule.ts';
+import { lockOrchestration, readBoundTo, readOrchestrations, type NewestJob } from './tables.ts';
 import type { Definitions, LastJob, OrchestrationView } from './types.ts';
 import { changeOrchestration, createOrchestration, renewToken } from './writes.ts';
 
@@ -65,17 +60,19 @@ function readWrapped(sent: unknown, name: string): unknown {
 }
 
 async function readViews(
-  rooms: Pick<OrchestrateRooms, 'store' | 'tokens'>,
+  rooms: Pick<OrchestrateRooms, 'store' | 'tokens' | 'world'>,
   which: { readonly project: string; readonly id?: number },
 ): Promise<readonly OrchestrationView[]> {
   const rows = await readOrchestrations(rooms.store.db, which);
   if (rows.length === 0) return [];
   const tokens = await rooms.tokens.describe([...new Set(rows.map((row) => row.tokenId))]);
-  return rows.map((row) => viewOf(row, showToken(row.tokenId, tokens.get(row.tokenId))));
-}
-
-function viewOf({ newest, ownTokenId: _own, ...row }: ListedOrchestration, token: OrchestrationView['token']) {
-  return { ...row, token, lastJob: newest && toLastJob(newest) };
+  const now = rooms.world.now();
+  return rows.map(({ newest, ownTokenId: _own, ...row }) => ({
+    ...row,
+    nextScheduledTime: upcoming(row, now),
+    token: showToken(row.tokenId, tokens.get(row.tokenId)),
+    lastJob: newest && toLastJob(newest),
+  }));
 }
 
 function toLastJob(job: NewestJob): LastJob {

@@ -25,3 +25,16 @@ export async function reschedule(
   await rooms.scheduler.set(tx, { key, frequency, zone, catchUp: catchUp === 'none' ? 'none' : 'once' });
   return nextTicks(crontabRecord, { after: rooms.world.now(), zone, count: 1 })[0] ?? null;
 }
+
+/** The next instant as people see it: the stored one, or, where that passed while no scheduler ran, the one after now. */
+export function upcoming(
+  {
+    crontabRecord,
+    zone,
+    nextScheduledTime: stored,
+  }: Pick<Orchestration, 'crontabRecord' | 'zone' | 'nextScheduledTime'>,
+  now: Date,
+): Date | null {
+  if (stored === null || crontabRecord === null || stored > now) return stored;
+  return nextTicks(crontabRecord, { after: now, zone, count: 1 })[0] ?? null;
+}
