@@ -49,6 +49,15 @@ export function addBodyParsers(
   app.addContentTypeParser('application/json', readJson);
   app.addContentTypeParser(/^application\/[\w.-]+\+json/i, readJson);
   app.addContentTypeParser('*', options.anyTypeIsJson ? readJson : refuse);
+  if (options.anyTypeIsJson) app.addHook('onRequest', forgetNoType);
+}
+
+const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
+
+/** A content type that is none counts as absent: the framework would refuse it before any parser is asked. */
+async function forgetNoType({ raw }: FastifyRequest): Promise<void> {
+  const type = raw.headers['content-type'];
+  if (type !== undefined && !MEDIA_TYPE.test(type)) delete raw.headers['content-type'];
 }
 
 /**

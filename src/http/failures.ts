@@ -53,7 +53,7 @@ export function sendFailure(
     request.log.warn({ ...about, error: String(failure.cause ?? failure.message) }, failure.message);
   } else if (reference !== undefined) request.log.info(about, failure.message);
   // The framework closes the connection after a refused body; ours are read to the end, and a reset would lose the answer.
-  if (failure.status < 500) reply.removeHeader('connection');
+  if (failure.status < 500 && reply.raw.shouldKeepAlive) reply.removeHeader('connection');
   if (failure.status === 503) reply.header('retry-after', '5');
   if (failure.kind === 'too_many_requests') reply.header('retry-after', '60');
   if (failure.kind === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
