@@ -4,6 +4,7 @@ import type { Attempt, AttemptResult, Component } from '../../engine/index.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import { engineNameOf } from './plan.ts';
+import { INSIDE } from './query.ts';
 import { createMasker, secretTextsOf } from './secrets.ts';
 import type { ComponentInput } from './types.ts';
 
@@ -27,8 +28,12 @@ export function createComponentAdapter(
       const mask = createMasker(secretTextsOf(parameters, spec.schema));
       try {
         const { project, path } = attempt.run;
-        const masked: Attempt = { ...attempt, log: (level, message) => attempt.log(level, mask.text(message)) };
-        const result = await spec.execute({ parameters, attempt: masked, project, path, tokenId: input.tokenId });
+        const own: Attempt = {
+          ...attempt,
+          log: (level, message) => attempt.log(level, mask.text(message)),
+          startChild: (plan) => attempt.startChild({ ...plan, labels: { ...plan.labels, ...INSIDE } }),
+        };
+        const result = await spec.execute({ parameters, attempt: own, project, path, tokenId: input.tokenId });
         return succeeded(mask.value(result));
       } catch (thrown) {
         if (attempt.signal.aborted) throw attempt.signal.reason;

@@ -1,13 +1,33 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { ComponentSpec } from '../../components/kit/index.ts';
+import { echo, fail } from '../components.test-support.ts';
 import { statusOf } from '../index.ts';
 import type { QueueRun } from '../index.ts';
 import { createLab, type Lab } from '../lab.test-support.ts';
 
+/** Does its work as a run of another room, as syncs do. */
+const starter: ComponentSpec = {
+  ...echo,
+  id: 'lab.starter',
+  async execute({ attempt }) {
+    const phases = [[{ key: 'one', component: 'component/lab.echo', input: { parameters: {}, sealed: null } }]];
+    const labels = { component: 'lab.starter', config: '4' };
+    const { runId } = await attempt.startChild({ kind: 'other', project: 'olake', phases, labels });
+    return { state: (await attempt.childEnded(runId))?.state };
+  },
+};
+
 let lab: Lab;
 
 before(async () => {
-  lab = await createLab({ config: { PENSTOCK_PARALLELISM: '2', PENSTOCK_DISABLED_COMPONENTS: 'lab.off' } });
+  const config = {
+    PENSTOCK_PARALLELISM: '2',
+    PENSTOCK_DISABLED_COMPONENTS: 'lab.fail-off',
+    PENSTOCK_REMOTE_COMPONENTS: 'ex-facebook=https://extractors.tern.example/facebook/',
+  };
+  const off: ComponentSpec = { ...fail, id: 'lab.fail-off' };
+  lab = await createLab({ config, specs: [starter, off] });
 });
 
 after(async () => {
@@ -25,7 +45,7 @@ function start(component: string, body: object, more: { envelope?: boolean } = {
 async function ended(run: QueueRun): Promise<QueueRun> {
   const end = await lab.engine.settled(run.run.id, 60_000);
   assert.ok(end?.endedAt);
-  return runs().get(project(), run.run.number);
+  return runs().get(run.run.number);
 }
 
 describe('a component run', () => {
@@ -83,7 +103,7 @@ describe('the queue', () => {
     const { run } = await lab.start(id);
     await lab.holds.begun('listed');
     const find = async (filter: string) => {
-      const { runs: found, total } = await runs().queue(project(), { filter, limit: 100, offset: 0 });
+      const { runs: found, total } = await runs().queue({ filter, limit: 100, offset: 0 });
       assert.equal(found.length, total);
       return found.map((one) => one.component);
     };
@@ -101,6 +121,57 @@ describe('the queue', () => {
     assert.deepEqual(await find(`status:terminated runId:${run.number}*`), ['lab.hold', 'orchestrator']);
     assert.deepEqual(await find(`status:cancelled runId:${run.number}*`), []);
     await assert.rejects(find('nonsense'), { kind: 'bad_request' });
+  });
+});
+
+describe('runs of other rooms', () => {
+  it('are in the queue once: not beside the component run that stands for them', async () => {
+    const run = await ended(await start('lab.starter', {}));
+    assert.deepEqual(run.result, { state: 'succeeded' });
+    const own = await lab.engine.start({
+      kind: 'other',
+      project: 'olake',
+      trigger: 'api',
+      phases: [[{ key: 'one', component: 'component/lab.echo', input: { parameters: {}, sealed: null } }]],
+      labels: { component: 'lab.starter', config: '4' },
+      createdBy: 'kim',
+    });
+    await lab.engine.settled(own.runId, 60_000);
+    const found = await runs().queue({ filter: 'component:lab.starter', limit: 10, offset: 0 });
+    assert.deepEqual(
+      found.runs.map((one) => one.run.number),
+      [own.number, run.run.number],
+    );
+    assert.deepEqual(found.runs[0]!.parameters, { config: '4' });
+    assert.deepEqual(found.runs[0]!.token, { id: 0, description: 'kim' });
+  });
+});
+
+describe('a component that is switched off or elsewhere', () => {
+  it('is listed, and refused where it cannot run', async () => {
+    const listed = new Map(
+      runs()
+        .list()
+        .map((one) => [one.id, one.isOffBecause]),
+    );
+    assert.equal(listed.get('ex-facebook'), null);
+    assert.match(listed.get('lab.fail-off') ?? '', /disabled/);
+    await assert.rejects(start('lab.fail-off', {}), { message: "Component 'lab.fail-off' is disabled" });
+    await assert.rejects(start('ex-facebook', {}), { kind: 'bad_request' });
+    const job = await lab.run([{ component: 'lab.fail-off' }]);
+    assert.equal(job.results![0]!.reached!.message, "Component 'lab.fail-off' is disabled");
+  });
+
+  it('is called at its address and action', async () => {
+    const called: string[] = [];
+    lab.elsewhere = async ({ url }) => {
+      called.push(url);
+      return { status: 'success', response: {} };
+    };
+    const job = await lab.run([{ component: 'ex-facebook' }, { component: 'ex-facebook', action: 'accounts/list' }]);
+    assert.equal(job.status, 'success');
+    const base = 'https://extractors.tern.example/facebook';
+    assert.deepEqual(called, [`${base}/run`, `${base}/accounts/list`]);
   });
 });
 

@@ -22,8 +22,8 @@ const LIVING: readonly State[] = ['planned', 'queued', 'running'];
 
 /** Component runs and the queue on the engine. */
 export function createComponentRuns(rooms: ComponentRunRooms): ComponentRuns {
-  const get = async (project: string, number: number): Promise<QueueRun> => {
-    const [run] = await toQueueRuns(rooms, [await findRun(rooms, project, number)]);
+  const get = async (number: number): Promise<QueueRun> => {
+    const [run] = await toQueueRuns(rooms, [await findRun(rooms, number)]);
     if (run === undefined) throw noRun(number);
     return run;
   };
@@ -38,19 +38,19 @@ export function createComponentRuns(rooms: ComponentRunRooms): ComponentRuns {
       return { ...shown, result: null, error: null };
     },
     get,
-    async queue(project, { filter, limit, offset }) {
-      const { runs, total } = await rooms.engine.list({ ...toQuery(parseFilter(filter)), project, limit, offset });
+    async queue({ filter, limit, offset }) {
+      const { runs, total } = await rooms.engine.list({ ...toQuery(parseFilter(filter)), limit, offset });
       return { runs: await toQueueRuns(rooms, runs), total };
     },
     async kill(scope, number) {
-      const run = await findRun(rooms, scope.project, number);
+      const run = await findRun(rooms, number);
       if (!(await rooms.engine.cancel(run.id, scope.caller.token.description, LIVING))) {
         const now = (await rooms.engine.get(run.id)) ?? run;
         throw new Failure('conflict', `Job ${number} is ${statusOf(now)}; only jobs that have not ended can be killed`);
       }
       const entry = { ...scope.actor, action: 'kill job', project: scope.project, subject: `job ${number}` };
       await rooms.audit(rooms.store.db, entry);
-      return get(scope.project, number);
+      return get(number);
     },
   };
 }
@@ -112,10 +112,10 @@ async function toQueueRuns(rooms: ComponentRunRooms, runs: readonly RunView[]): 
   return runs.map((run) => toQueueRun(run, tasks.get(run.id) ?? [], names));
 }
 
-/** Runs that count as a component; the others of the engine are nobody's business here. */
-async function findRun(rooms: ComponentRunRooms, project: string, number: number): Promise<RunView> {
+/** Runs that count as a component, whoever started them; the others of the engine are nobody's business here. */
+async function findRun(rooms: ComponentRunRooms, number: number): Promise<RunView> {
   const run = await rooms.engine.getByNumber(number);
-  if (run?.project !== project || run.labels['component'] === undefined) throw noRun(number);
+  if (run?.labels['component'] === undefined) throw noRun(number);
   return run;
 }
 

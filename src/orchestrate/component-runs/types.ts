@@ -62,12 +62,9 @@ export interface ComponentRuns {
    */
   start(scope: Scope, ask: ComponentAsk): Promise<QueueRun>;
   /** Throws `not_found`. */
-  get(project: string, number: number): Promise<QueueRun>;
-  /** Newest first; `filter` in the language of 4.9. */
-  queue(
-    project: string,
-    ask: { readonly filter: string; readonly limit: number; readonly offset: number },
-  ): Promise<QueuePage>;
+  get(number: number): Promise<QueueRun>;
+  /** Newest first, those of other faces included; `filter` in the language of 4.9. */
+  queue(ask: { readonly filter: string; readonly limit: number; readonly offset: number }): Promise<QueuePage>;
   /**
    * Asks a run to end: one that has not begun is cancelled at once, one that runs ends within 40 s. `conflict` when it
    * has ended.

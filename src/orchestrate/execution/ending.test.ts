@@ -46,6 +46,8 @@ describe('a killed job', () => {
     const { run } = await lab.start(outer);
     await lab.holds.begun('deaf');
     await runs().kill(lab.scope(), run.number);
+    const again = await runs().kill(lab.scope(), run.number);
+    assert.ok(again.run.cancelRequested);
     const job = await lab.ended(run.number);
     assert.equal(job.status, 'terminated');
     const nested = job.results![0]!.reached!.response!.job!;

@@ -10,7 +10,7 @@ const FOLLOW_MS = 500;
 const FOLLOW_LINES = 500;
 const MOST_RUNS = 10_000;
 const OWN_LINE = /^Task (\d+)\b/;
-const GOOD_END = /^(?:Task \d+ .*|Job \d+) ended with success/;
+const GOOD_END = /^Task \d+ .* ended with success/;
 
 /** What a job and its descendants told after an event, in the order of time (4.11). */
 export async function readEvents(

@@ -26,21 +26,14 @@ function toReached(task: TaskView, child: TaskChild | undefined): ResultTask['re
   if (task.startedAt === null || ['planned', 'skipped'].includes(task.state)) return null;
   const times = { startTime: task.startedAt, endTime: task.endedAt };
   const end = task.output as TaskEnd | null;
-  switch (task.state) {
-    case 'queued':
-    case 'running':
-      return { status: 'processing', ...times, response: child ?? null };
-    case 'cancelled':
-      return { status: 'terminated', ...times, response: toResponse(end, child) };
-    default:
-      if (end !== null) return { status: end.status, ...times, response: toResponse(end, child) };
-      return { status: 'error', ...times, response: { body: { status: 'error', message: messageOf(task) }, ...child } };
+  if (task.state === 'queued' || task.state === 'running') {
+    return { status: 'processing', ...times, message: null, response: child ?? null };
   }
-}
-
-function toResponse(end: TaskEnd | null, child: TaskChild | undefined): TaskResponse | null {
-  if (end?.response !== undefined) return { body: end.response, ...child };
-  return child ?? null;
+  const response = end?.response === undefined ? (child ?? null) : { body: end.response, ...child };
+  if (task.state === 'cancelled') return { status: 'terminated', ...times, message: end?.message ?? null, response };
+  if (end !== null) return { status: end.status, ...times, message: end.message ?? null, response };
+  const message = messageOf(task);
+  return { status: 'error', ...times, message, response: { body: { status: 'error', message }, ...child } };
 }
 
 /** Why the engine ended a task that could not tell itself. */

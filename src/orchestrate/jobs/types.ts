@@ -46,6 +46,8 @@ export interface ResultTask {
     readonly status: 'processing' | TaskEnd['status'];
     readonly startTime: Date;
     readonly endTime: Date | null;
+    /** Why it is no success, for people. */
+    readonly message: string | null;
     readonly response: TaskResponse | null;
   };
 }

@@ -18,7 +18,7 @@ export function queueRoutes({ orchestrate, config }: FaceContext): readonly Rout
       right: 'read',
       summary: 'One run',
       shapes: { answer: shapes.queueJob },
-      handle: async (call) => showQueueRun(await componentRuns.get(call.project, call.id(NOUN)), context(call)),
+      handle: async (call) => showQueueRun(await componentRuns.get(call.id(NOUN)), context(call)),
     },
     {
       method: 'GET',
@@ -28,7 +28,7 @@ export function queueRoutes({ orchestrate, config }: FaceContext): readonly Rout
       shapes: { answer: shapes.queueJobs },
       async handle(call) {
         const filter = readFilter(call);
-        const { runs, total } = await componentRuns.queue(call.project, { filter, ...call.page(USUAL_LIMIT) });
+        const { runs, total } = await componentRuns.queue({ filter, ...call.page(USUAL_LIMIT) });
         call.countAll(total);
         return runs.map((run) => showQueueRun(run, context(call)));
       },
