@@ -1,6 +1,7 @@
 import { CompiledQuery } from 'kysely';
 import { PgBoss } from 'pg-boss';
 import type { Db as BossDatabase } from 'pg-boss';
+import { KEEP_PLAN } from '../store/index.ts';
 import type { Store, Transaction } from '../store/index.ts';
 import type { QueuedTask } from './tables/rows.ts';
 
@@ -83,7 +84,7 @@ export async function openQueue(store: Store, onError: (error: Error) => void): 
           data: { taskId: task.taskId, hasConcurrencyKey: task.hasConcurrencyKey },
           ...(startAfter === undefined ? {} : { startAfter }),
         }));
-        if (jobs.length > 0) await boss.insert(queue, jobs, { db: toBossDatabase(tx) });
+        if (jobs.length > 0) await boss.insert(queue, jobs, { db: toBossDatabase(tx, KEEP_PLAN) });
       }
     },
     async take(tx, queue, limit) {
@@ -121,10 +122,10 @@ async function runOnPool(store: Store, text: string, values: unknown[]): Promise
 }
 
 /** pg-boss's statements in our transaction. */
-function toBossDatabase(tx: Transaction): BossDatabase {
+function toBossDatabase(tx: Transaction, mark = ''): BossDatabase {
   return {
     async executeSql(text, values = []) {
-      const result = await tx.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text, values));
+      const result = await tx.executeQuery<Record<string, unknown>>(CompiledQuery.raw(mark + text, values));
       return { rows: [...result.rows] };
     },
   };

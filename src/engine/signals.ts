@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { keepPlan } from '../store/index.ts';
 import type { Store, Transaction } from '../store/index.ts';
 
 const CHANNEL = 'penstock_engine';
@@ -44,7 +45,7 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
     while (pending.size > 0) {
       const payloads = [...pending];
       pending.clear();
-      await sql`select pg_notify(${CHANNEL}, payload) from unnest(${payloads}::text[]) payload`
+      await sql`${keepPlan}select pg_notify(${CHANNEL}, payload) from unnest(${payloads}::text[]) payload`
         .execute(store.db)
         .catch(() => undefined);
       // The first goes out at once; what follows closely is gathered.

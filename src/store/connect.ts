@@ -3,6 +3,7 @@ import { Pool, TypeOverrides, types } from 'pg';
 import { Failure } from '../errors.ts';
 import type { World } from '../world.ts';
 import { addressOptions } from './address.ts';
+import { keepPlans } from './keep-plan.ts';
 import { createListener } from './listen.ts';
 import { createTransaction } from './transaction.ts';
 import type { Database, Db, Store } from './types.ts';
@@ -11,6 +12,8 @@ const LOWEST_VERSION = 150_000;
 const POOL_SIZE = 10;
 /** Clients of the API give up after ten seconds: whoever waits for a connection is told before. */
 const CONNECT_WITHIN_MS = 5000;
+/** A plan that is kept (`keep-plan.ts`) was made for the sizes that tables had then: it goes with its connection. */
+const LONGEST_LIFE_SECONDS = 120;
 /** A database that is asleep may take longer the first time. */
 const FIRST_TRIES = 3;
 
@@ -43,12 +46,16 @@ export async function connectStore(options: ConnectOptions): Promise<Store> {
     ...addressOptions(options.url),
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    maxLifetimeSeconds: LONGEST_LIFE_SECONDS,
     application_name: 'penstock',
     types: readValues(),
   });
   // A connection that breaks fails its statement and is replaced at the next use. Without handlers, of the pool for the
   // idle ones and of each connection for those in use, it would end the process.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    keepPlans(client);
+  });
   pool.on('error', (error) => options.log?.(`a database connection broke: ${error.message}`));
   try {
     await requireVersion(pool);

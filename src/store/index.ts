@@ -3,6 +3,7 @@ export type { RestoreOptions, RowCounts } from './backup/index.ts';
 export { connectStore } from './connect.ts';
 export { connectEmbedded, findServerFolders, startEmbeddedPostgres, withDatabase } from './embedded/index.ts';
 export type { Binaries, EmbeddedOptions, EmbeddedPostgres } from './embedded/index.ts';
+export { KEEP_PLAN, keepPlan } from './keep-plan.ts';
 export { migrate, readMigrations } from './migrate.ts';
 export type { Migration } from './migrate.ts';
 export { openStore } from './open.ts';

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { keepPlan } from '../../store/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { QueuedTask, RunRow } from './rows.ts';
 
@@ -16,7 +17,7 @@ export async function insertRun(
   tx: Transaction,
   accepted: AcceptedRun,
 ): Promise<{ run: RunRow; queued: readonly QueuedTask[] } | undefined> {
-  const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`
+  const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
     with given as (
       select * from json_to_record(${JSON.stringify(accepted.run)}::json) as x (
         id text, project text, kind text, definition text, state text, trigger text, snapshot text,

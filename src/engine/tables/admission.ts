@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { keepPlan } from '../../store/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter } from '../state.ts';
 import type { QueuedTask, RunRow } from './rows.ts';
@@ -10,7 +11,7 @@ const DUE = sql.raw(`(start_after is null or start_after <= clock_timestamp())`)
  * lost in a crash, so is all that came after it, and the next admission does it again.
  */
 export async function lockAdmission(tx: Transaction): Promise<void> {
-  await sql`select set_config('synchronous_commit', 'off', true) from admission for update`.execute(tx);
+  await sql`${keepPlan}select set_config('synchronous_commit', 'off', true) from admission for update`.execute(tx);
 }
 
 /** All lanes in which somebody waits: from one to the next, whatever the number of those who wait. */
@@ -35,7 +36,7 @@ export async function takeLanes(
   const wanted = order.lanes
     ? sql`wanted as (select distinct lane from unnest(${order.lanes}::text[]) as named (lane))`
     : WAITED_FOR;
-  const { rows } = await sql<{ runId: string; hasPool: boolean }>`
+  const { rows } = await sql<{ runId: string; hasPool: boolean }>`${keepPlan}
     with recursive ${wanted}, turn as materialized (
       select (
         select run_id from admission_line line where stage = 'lane' and line.lane = wanted.lane and ${DUE}
@@ -55,7 +56,7 @@ export async function takeLanes(
  * pool. How many a pool takes is said by the first of its line.
  */
 export async function chooseRuns(tx: Transaction, limit: number): Promise<readonly string[]> {
-  const { rows } = await sql<{ runId: string }>`
+  const { rows } = await sql<{ runId: string }>`${keepPlan}
     with recursive pool_walk as (
       (select pool from admission_line where stage = 'pool' and pool is not null order by pool limit 1)
       union all
@@ -113,7 +114,7 @@ export async function admitRuns(
   tx: Transaction,
   runIds: readonly string[],
 ): Promise<{ runs: readonly RunRow[]; queued: readonly QueuedTask[] }> {
-  const { rows } = await sql<{ runs: RunRow[] | null; queued: QueuedTask[] | null }>`
+  const { rows } = await sql<{ runs: RunRow[] | null; queued: QueuedTask[] | null }>`${keepPlan}
     with chosen as materialized (
       select id, phase from run
       where id = any(${runIds}) and state = any(${runStatesBefore('queue')}) and not exists (

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { keepPlan } from '../../store/index.ts';
 import type { Queryable, Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter, taskStatesBefore } from '../state.ts';
 import type { QueuedTask, RunRow, TaskRow } from './rows.ts';
@@ -23,7 +24,7 @@ export interface ClaimOrder {
  * claimed by another) are left out. Locks the runs in order of their ids, then the tasks.
  */
 export async function claimTasks(tx: Transaction, order: ClaimOrder): Promise<readonly ClaimedRows[]> {
-  const { rows } = await sql<ClaimedRows>`
+  const { rows } = await sql<ClaimedRows>`${keepPlan}
     with locked as (
       select id from run where id in (select run_id from task where id = any(${order.taskIds}))
       order by id for update
@@ -95,7 +96,7 @@ export async function renewLeases(
 
 /** Holds the task for the rest of the transaction if this fence still owns it; no later attempt can begin meanwhile. */
 export async function holdTask(tx: Transaction, owner: { taskId: string; fence: number }): Promise<boolean> {
-  const { rows } = await sql`
+  const { rows } = await sql`${keepPlan}
     select 1 from task where id = ${owner.taskId} and fence = ${owner.fence} and state = 'running' for share`.execute(
     tx,
   );
@@ -110,7 +111,7 @@ export async function holdTaskOfRun(
   tx: Transaction,
   owner: { runId: string; taskId: string; fence: number },
 ): Promise<{ cancelRequested: boolean } | undefined> {
-  const { rows } = await sql<{ cancelRequested: boolean }>`
+  const { rows } = await sql<{ cancelRequested: boolean }>`${keepPlan}
     with held as materialized (
       select cancel_requested_at is not null as cancel_requested from run where id = ${owner.runId} for share
     )
@@ -125,7 +126,7 @@ export async function writeMemo(
   db: Queryable,
   owner: { taskId: string; fence: number; memo: string | null },
 ): Promise<boolean> {
-  const { rows } = await sql`
+  const { rows } = await sql`${keepPlan}
     update task set memo = ${owner.memo}::json
     where id = ${owner.taskId} and fence = ${owner.fence} and state = 'running' returning 1`.execute(db);
   return rows.length > 0;

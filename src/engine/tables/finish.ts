@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { FailureRecord } from '../../errors.ts';
+import { keepPlan } from '../../store/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter, taskStatesBefore } from '../state.ts';
 import type { RunEvent, TaskEvent } from '../state.ts';
@@ -26,7 +27,7 @@ export interface TaskEnd extends Owner {
 
 /** Locks the run: every transaction that touches tasks of a run takes this lock first. */
 export async function lockRun(tx: Transaction, runId: string): Promise<RunRow | undefined> {
-  const { rows } = await sql<{ run: RunRow }>`
+  const { rows } = await sql<{ run: RunRow }>`${keepPlan}
     select row_to_json(run) as run from run where id = ${runId} for update`.execute(tx);
   return rows[0]?.run;
 }
@@ -44,7 +45,7 @@ export interface EndedTask {
 export async function endTask(tx: Transaction, end: TaskEnd): Promise<EndedTask | undefined> {
   const state = taskStateAfter(end.event);
   const error = toJson(end.error);
-  const { rows } = await sql<EndedTask>`
+  const { rows } = await sql<EndedTask>`${keepPlan}
     with locked as (
       select id from run where id = ${end.runId} for update
     ), ended as (
@@ -125,7 +126,7 @@ export async function queueNextPhase(
   tx: Transaction,
   runId: string,
 ): Promise<{ run: RunRow; queued: readonly QueuedTask[] } | undefined> {
-  const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] }>`
+  const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] }>`${keepPlan}
     with queued as (
       update task set state = ${taskStateAfter('queue')}, queued_at = now(), job_id = gen_random_uuid()
       where run_id = ${runId} and state = any(${taskStatesBefore('queue')})
@@ -153,7 +154,7 @@ export async function closeRun(
   tx: Transaction,
   close: { runId: string; event: Exclude<RunEvent, 'queue' | 'claim'>; reason: FailureRecord; isInLine: boolean },
 ): Promise<RunRow | undefined> {
-  const { rows } = await sql<{ run: RunRow }>`
+  const { rows } = await sql<{ run: RunRow }>`${keepPlan}
     with dropped as (
       update task set state = ${taskStateAfter('cancel')}, error = ${toJson(close.reason)}::json, ended_at = now()
       where run_id = ${close.runId} and state = 'planned'

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { keepPlan } from '../../store/index.ts';
 import type { Queryable } from '../../store/index.ts';
 import type { RunQuery } from '../types.ts';
 import { conditionsOf } from './conditions.ts';
@@ -6,7 +7,7 @@ import type { RunRow, TaskRow } from './rows.ts';
 
 /** One run by its id. */
 export async function readRun(db: Queryable, runId: string): Promise<RunRow | undefined> {
-  const { rows } = await sql<{ run: RunRow }>`
+  const { rows } = await sql<{ run: RunRow }>`${keepPlan}
     select row_to_json(run) as run from run where id = ${runId}`.execute(db);
   return rows[0]?.run;
 }
@@ -23,7 +24,7 @@ export async function readEnds(
   db: Queryable,
   runIds: readonly string[],
 ): Promise<readonly { readonly id: string; readonly run: RunRow | null }[]> {
-  const { rows } = await sql<{ id: string; run: RunRow | null }>`
+  const { rows } = await sql<{ id: string; run: RunRow | null }>`${keepPlan}
     select found.id, case when found.ended_at is not null then row_to_json(found) end as run
     from (select ${LISTED} from run where id = any(${runIds})) found`.execute(db);
   return rows;
