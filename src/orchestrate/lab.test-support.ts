@@ -51,6 +51,9 @@ export interface LabOptions {
   readonly config?: Readonly<Record<string, string>>;
   readonly rooms?: Partial<OrchestrateRooms>;
   readonly specs?: readonly ComponentSpec[];
+  /** What else the engine executes and tells, for components that start runs of other rooms. */
+  readonly components?: readonly Component[];
+  readonly observers?: readonly RunObserver[];
 }
 
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
@@ -93,8 +96,8 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     ...options.rooms,
   };
   const orchestrate = createOrchestrate(rooms);
-  components.push(...orchestrate.engineComponents);
-  observers.push(...orchestrate.observers);
+  components.push(...orchestrate.engineComponents, ...(options.components ?? []));
+  observers.push(...orchestrate.observers, ...(options.observers ?? []));
   let worker = await engine.startWorker();
   const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
   const token = await access.tokens.masterOf(admin);

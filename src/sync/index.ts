@@ -15,6 +15,7 @@ export { createSync } from './room.ts';
 export type { Sync, SyncRooms } from './room.ts';
 export { checkProject } from './definitions/checks.ts';
 export { showForm } from './definitions/form.ts';
+export type { ComponentAsk, ComponentStart } from './definitions/component-starts.ts';
 export { createRunObservers } from './definitions/observer.ts';
 export { jobIdOf, jobKey } from './definitions/run-plans.ts';
 export { maintainedJobOf } from './definitions/table-runs.ts';

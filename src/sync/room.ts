@@ -3,12 +3,13 @@ import { createConnections, type Connections } from './definitions/connections.t
 import { readGauges, type JobGauge } from './definitions/gauges.ts';
 import { createJobRuns, type JobRuns } from './definitions/job-runs.ts';
 import { createJobs, type Jobs } from './definitions/jobs.ts';
+import { openSettings, type OpenSettings } from './definitions/open-settings.ts';
 import { listPlaces } from './definitions/places.ts';
 import { createSettings, type SettingsDesk } from './definitions/settings.ts';
 import { createSpecs, type Specs } from './definitions/specs.ts';
 import { createTrials, type Prober, type Trials } from './definitions/trials.ts';
 import { createTableRuns, type TableRuns } from './definitions/table-runs.ts';
-import type { DefinitionRooms } from './definitions/types.ts';
+import type { ConnectionKind, DefinitionRooms } from './definitions/types.ts';
 
 /** The sync room: what is replicated, and its runs. */
 export interface Sync {
@@ -20,6 +21,8 @@ export interface Sync {
   readonly settings: SettingsDesk;
   readonly specs: Specs;
   readonly trials: Trials;
+  /** A connection in the clear, for work of this server on it; `not_found`. */
+  openSettings(kind: ConnectionKind, id: number): Promise<OpenSettings>;
   /** Warehouses of the project's destinations, for the catalog that serves their tables. */
   places(project: string): Promise<TablePlace[]>;
   /** The newest run of every job, for metrics. */
@@ -42,6 +45,7 @@ export function createSync(rooms: SyncRooms): Sync {
     settings: createSettings(rooms),
     specs: createSpecs(rooms),
     trials: createTrials(rooms, rooms.prober),
+    openSettings: (kind, id) => openSettings(rooms, kind, id),
     places: (project) => listPlaces(rooms, project),
     gauges: () => readGauges(rooms),
   };

@@ -37,6 +37,11 @@ export function createTables(rooms: WarehouseRooms): TableCalls {
       await assertNamespace(store.db, project, table.namespace);
       throw missingTable(table);
     },
+    async openTable(project, table) {
+      const places = createPlaces(rooms, project);
+      const found = await findTable({ rooms, project, places }, table);
+      return found && { ...found, storage: await places.reach(found.metadata.location) };
+    },
     async checkTable(project, table) {
       if (!(await catalogIn(store.db, project).load(rowName(table)))) throw missingTable(table);
     },

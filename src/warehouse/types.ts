@@ -89,6 +89,8 @@ export interface Warehouse {
   /** The metadata that a table would get; nothing is kept of it. */
   stageTable(scope: WarehouseScope, namespace: Namespace, input: NewTableInput): Promise<TableState>;
   loadTable(project: string, table: TableId): Promise<MetadataVersion>;
+  /** A table with what reaches its files, for readers inside this server; undefined when there is none. */
+  openTable(project: string, table: TableId): Promise<(MetadataVersion & { readonly storage: Storage }) | undefined>;
   checkTable(project: string, table: TableId): Promise<void>;
   commit(scope: WarehouseScope, commit: CommitInput): Promise<MetadataVersion>;
   /** All or none. */

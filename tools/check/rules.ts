@@ -92,7 +92,7 @@ export const roomRules: readonly RoomRule[] = [
   { room: 'outbound', may: ['errors', 'world', 'config'], why: 'the one guarded way to call other servers' },
   {
     room: 'components/kit',
-    may: ['engine', 'outbound', 'access', 'errors', 'world', 'config'],
+    may: ['engine', 'outbound', 'lakehouse', 'access', 'errors', 'world', 'config'],
     why: 'interface, adapter and conformance suite of components',
   },
   {

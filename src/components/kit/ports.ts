@@ -1,30 +1,42 @@
 import type { Config } from '../../config.ts';
 import type { Attempt, StartResult } from '../../engine/index.ts';
+import type { Storage, TableMetadata, TableName } from '../../lakehouse/index.ts';
 import type { Outbound } from '../../outbound/index.ts';
 import type { World } from '../../world.ts';
 import type { ComponentSpec } from './types.ts';
 
-/** Starts syncs for a component; the sync room stands behind it. */
+/** Starts runs of sync jobs for a component; the sync room stands behind it. */
 export interface Syncs {
   /**
-   * Starts a sync of the job as a child of the attempt's run, found again by a later attempt; `busy` names the run that
-   * is in the way. `bad_request`, `not_found` and `conflict` are the user's.
+   * Starts a sync or a clear of the job as a child of the attempt's run, once for all attempts of the task: a later one
+   * gets the child of the former as `existing`. `busy` names the run that is in the way. `bad_request`, `not_found` and
+   * `conflict` are the user's.
    */
   start(
     attempt: Attempt,
     ask: {
+      readonly kind: 'sync' | 'clear';
       readonly projectId: string;
       readonly jobId: number;
+      /** By `namespace.name` or by a name that is the only one; absent = all that are selected. */
       readonly streams?: readonly string[];
-      readonly clearDestination?: boolean;
     },
   ): Promise<StartResult | { readonly outcome: 'busy'; readonly runId: string }>;
 }
 
 /** Opens SQL connections that people have defined as sources and destinations. */
 export interface SqlConnections {
-  /** Settings of a source of the connector types that speak SQL, secrets in clear; `not_found` else. */
+  /** Connector type and settings of a source or a destination, secrets in clear; `not_found` when there is none. */
   settings(kind: 'source' | 'destination', id: number): Promise<{ readonly type: string; readonly config: unknown }>;
+}
+
+/** The lakehouse tables of a project, for those that read them. */
+export interface LakeTables {
+  /** A table as it is now, and what reaches its files; undefined when the project has none of this name. */
+  open(
+    project: string,
+    name: TableName,
+  ): Promise<{ readonly metadata: TableMetadata; readonly storage: Storage } | undefined>;
 }
 
 /** What components are built with. */
@@ -34,6 +46,7 @@ export interface ComponentPorts {
   readonly outbound: Outbound;
   readonly syncs: Syncs;
   readonly connections: SqlConnections;
+  readonly lake: LakeTables;
 }
 
 /** What the index.ts of a component's folder exports as `component`. */

@@ -1,7 +1,8 @@
-import type { LogPage, LogQuery, RunView } from '../../engine/index.ts';
+import type { Attempt, LogPage, LogQuery, RunView } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import { selectedIds } from '../catalog/difference.ts';
 import type { Catalog } from '../types.ts';
+import { startForComponent, type ComponentAsk, type ComponentStart } from './component-starts.ts';
 import { isStorable } from './json.ts';
 import { busyWith, restsFromFailure } from './last-run.ts';
 import { catalogOf, jobKey, startRun } from './run-plans.ts';
@@ -32,6 +33,8 @@ export interface JobRuns {
   readLog(project: string, id: number, ask: { readonly runId: string } & Omit<LogQuery, 'hideDebug'>): Promise<LogPage>;
   /** The whole log as NDJSON, in bounded pieces. Call `get` first. */
   streamLog(runId: string): AsyncIterable<string>;
+  /** Starts a run for a component that waits for it: `startForComponent`. */
+  startAsChild(attempt: Attempt, ask: ComponentAsk): Promise<ComponentStart>;
   /** Ends running syncs of the jobs at these connections. */
   cancelAt(kind: ConnectionKind, ids: readonly number[], by: string): Promise<void>;
 }
@@ -71,6 +74,7 @@ export function createJobRuns(rooms: DefinitionRooms): JobRuns {
       return page;
     },
     streamLog: (runId) => engine.streamLog(runId),
+    startAsChild: (attempt, ask) => startForComponent(rooms, attempt, ask),
     cancelAt: (kind, ids, by) => cancelAt(rooms, { kind, ids, by }),
   };
 }

@@ -11,7 +11,9 @@ import type { ConnectionKind, DefinitionRooms, RunKind, Transaction, Trigger } f
 
 const MINUTE = 60_000;
 const LONGEST_RUN = 30 * 24 * 60 * MINUTE;
-const COMPONENTS: Readonly<Record<RunKind, string>> = { sync: 'penstock.sync', clear: 'penstock.clear' };
+/** What those who look for runs of components find syncs by, whoever started them. */
+const SYNC_COMPONENT = 'penstock.sync';
+const COMPONENTS: Readonly<Record<RunKind, string>> = { sync: SYNC_COMPONENT, clear: 'penstock.clear' };
 
 /** What a job is called by the engine, the schedule and the audit. */
 export function jobKey(id: number): string {
@@ -71,7 +73,8 @@ export async function snapshotOf(tx: Transaction, row: JobRow, catalog: Catalog)
   };
 }
 
-async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
+/** The plan of a run of a locked job. */
+export async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
   const { row, kind, trigger, by, catalog, clearStreams, idempotencyKey } = work;
   const id = row.id;
   const snapshot: SyncSnapshot = { ...(await snapshotOf(tx, row, catalog)), ...(clearStreams && { clearStreams }) };
@@ -86,6 +89,7 @@ async function planRun(tx: Transaction, work: StartWork): Promise<RunPlan> {
     snapshot,
     trigger,
     createdBy: by,
+    ...(kind === 'sync' && { labels: { component: SYNC_COMPONENT, config: String(id) } }),
     ...(idempotencyKey && { idempotencyKey }),
     phases: [[{ key: kind, component: COMPONENTS[kind], input: {}, timeoutMs, retry }]],
   };

@@ -43,6 +43,21 @@ export async function findConnection(
   return (key.lock ? query.forUpdate() : query).executeTakeFirst();
 }
 
+/** A live row of any project. */
+export async function findConnectionById(
+  queryable: Queryable,
+  kind: ConnectionKind,
+  id: number,
+): Promise<ConnectionRow | undefined> {
+  return queryable
+    .selectFrom('connection')
+    .selectAll()
+    .where('kind', '=', kind)
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+}
+
 /** The live row of that name; locked until the transaction ends when `lock` is true. */
 export async function findConnectionByName(
   queryable: Queryable,
