@@ -20,10 +20,11 @@ export async function describeFace(face: Face): Promise<Record<string, unknown>>
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer' },
+          ...(face.tokenHeader && { header: { type: 'apiKey', in: 'header', name: face.tokenHeader } }),
           session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
         },
       },
-      security: [{ token: [] }, { session: [] }],
+      security: [{ token: [] }, ...(face.tokenHeader ? [{ header: [] }] : []), { session: [] }],
     },
   });
   await app.register(async (scope) => {

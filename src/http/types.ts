@@ -36,6 +36,8 @@ export interface Face {
   readonly answerCors?: CorsHook;
   /** Path and query by which the routes know what a client asked for; undefined when that is not for this face. */
   readonly rewriteUrl?: (url: string) => string | undefined;
+  /** The header, besides `Authorization`, in which its document says that tokens come. */
+  readonly tokenHeader?: string;
   /** Adds routes, parsers and hooks inside the face's own encapsulation context. */
   register(app: FastifyInstance): void | Promise<void>;
   /** The answer for a failure, in the face's form. Called for every error, also 404, 405, 413 and parse errors. */

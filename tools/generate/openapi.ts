@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createIcebergFace } from '../../src/faces/iceberg/index.ts';
+import { createKeboolaFace } from '../../src/faces/keboola/index.ts';
 import { createOlakeFace } from '../../src/faces/olake/index.ts';
 import { describeFace, type Face } from '../../src/http/index.ts';
 import { version } from '../../src/version.ts';
@@ -23,6 +24,13 @@ function describedFaces(): readonly Face[] {
       version,
     }),
     createIcebergFace({ warehouse: absent('warehouse'), access: absent('access'), config: absent('config'), version }),
+    createKeboolaFace({
+      orchestrate: absent('orchestrate'),
+      access: absent('access'),
+      config: absent('config'),
+      world: absent('world'),
+      version,
+    }),
   ];
 }
 

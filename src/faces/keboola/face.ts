@@ -1,9 +1,9 @@
 import { createGuard, type Face } from '../../http/index.ts';
-import { componentRoutes } from './components/index.ts';
+import { componentRoutes } from './components/routes.ts';
 import { createErrorReply } from './errors.ts';
-import { jobRoutes } from './jobs/index.ts';
+import { jobRoutes } from './jobs/routes.ts';
 import { orchestrationRoutes } from './orchestrations/index.ts';
-import { queueRoutes } from './queue/index.ts';
+import { queueRoutes } from './queue/routes.ts';
 import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
 import { addStorageRoutes } from './storage/index.ts';
 import { answerCors, HEADERS, PREFIXES, rewriteUrl } from './transport.ts';
@@ -18,6 +18,7 @@ export function createKeboolaFace(rooms: KeboolaRooms): Face {
     title: 'Keboola orchestrator API',
     version: rooms.version,
     prefixes: PREFIXES,
+    tokenHeader: 'X-StorageApi-Token',
     readsAnyTypeAsJson: true,
     mostBodyBytes: MOST_BODY_BYTES,
     headers: HEADERS,

@@ -6,6 +6,12 @@ export interface Page {
 }
 
 const MOST = 1000;
+
+/** For the document. */
+export const PAGE_QUERY = {
+  limit: { type: 'integer', minimum: 1, description: `More than ${MOST} counts as ${MOST}` },
+  offset: { type: 'integer', minimum: 0 },
+};
 const WHOLE = /^\d{1,15}$/;
 
 /** Reads `limit` (from 1; more than 1000 is 1000) and `offset` (from 0) of a query. */

@@ -6,6 +6,7 @@ import type { Guard } from '../../http/index.ts';
 import type { Caller, Orchestrate, Scope } from '../../orchestrate/index.ts';
 import type { World } from '../../world.ts';
 import { createIdentify, type Identity } from './credentials.ts';
+import { describeRoute } from './document.ts';
 import { JSON_TYPE } from './errors.ts';
 import { readPage, type Page } from './paging.ts';
 import { readRunId } from './run-id.ts';
@@ -69,8 +70,12 @@ export interface Route<Found = unknown> {
   readonly status?: 200 | 201 | 202 | 204;
   /** It does not look at what is sent. Routes by GET and DELETE never do. */
   readonly ignoresBody?: true;
-  /** JSON Schemas of what is sent and answered, for the document only: nothing is checked by them. */
-  readonly shapes?: { readonly body?: object; readonly answer?: object };
+  /** JSON Schemas of what is sent (`query`: by parameter) and answered, for the document only: nothing is checked by them. */
+  readonly shapes?: {
+    readonly body?: object;
+    readonly query?: Readonly<Record<string, object>>;
+    readonly answer?: object;
+  };
   /** Finds what the path names, before the body is read; throws `not_found`. */
   find?(call: Call): Promise<Found>;
   /** Answers the body, or sends a reply of its own. */
@@ -123,7 +128,7 @@ function addRoute(app: FastifyInstance, { spec, path, face, kept, identify }: Ad
     url: path,
     exposeHeadRoute: false,
     config: readsNothing ? { body: 'ignored' } : {},
-    schema: schemaOf(app, spec),
+    ...(app.hasDecorator('swagger') && { schema: describeRoute(spec) }),
     onRequest: async (request, reply) => {
       const mine: Kept = {};
       kept.set(request, mine);
@@ -144,24 +149,13 @@ function addRoute(app: FastifyInstance, { spec, path, face, kept, identify }: Ad
   });
 }
 
-function schemaOf(app: FastifyInstance, { summary, right, status = 200, shapes = {} }: Route) {
-  const about = { summary, tags: ['keboola'], ...(right === 'open' && { security: [] }) };
-  if (!app.hasDecorator('swagger')) return about;
-  const answer = shapes.answer ?? (status === 204 ? { type: 'null' } : {});
-  return {
-    ...about,
-    ...(shapes.body && { body: shapes.body }),
-    response: { [status]: { description: '', ...answer } },
-  };
-}
-
 function refuseOthers(app: FastifyInstance, path: string, known: ReadonlySet<string>): void {
   const allow = [...known, 'OPTIONS'].join(', ');
   app.route({
     method: app.supportedMethods.filter((method) => !known.has(method) && method !== 'OPTIONS'),
     url: path,
     exposeHeadRoute: false,
-    schema: { hide: true },
+    ...(app.hasDecorator('swagger') && { schema: { hide: true } }),
     onRequest: async (request, reply) => {
       reply.header('allow', allow);
       throw new Failure('method_not_allowed', `Method ${request.method} is not allowed`);
