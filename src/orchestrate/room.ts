@@ -3,7 +3,7 @@ import { createCatalog } from './component-runs/catalog.ts';
 import { createComponentRuns } from './component-runs/runs.ts';
 import type { ComponentRuns } from './component-runs/types.ts';
 import { createDefinitions, type Definitions } from './definitions/index.ts';
-import { createEngineComponents, createTokenObserver } from './execution/index.ts';
+import { createEngineComponents, createTokenObserver } from './execution/components.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/types.ts';
 import { callNobody } from './protocol/nobody.ts';

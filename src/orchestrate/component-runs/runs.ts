@@ -6,6 +6,7 @@ import { makeOnce } from '../repeats.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import type { Scope } from '../types.ts';
 import type { Jobs } from '../jobs/types.ts';
+import { asCreated } from '../jobs/view.ts';
 import type { Catalog } from './catalog.ts';
 import { statusOf, toQueueRun } from './describe.ts';
 import { parseFilter } from './filter.ts';
@@ -98,10 +99,6 @@ async function startOrchestration(rooms: ComponentRunRooms, scope: Scope, ask: C
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function asCreated(run: RunView): RunView {
-  return { ...run, state: 'queued', startedAt: null, endedAt: null, cancelRequested: false };
 }
 
 async function toQueueRuns(rooms: ComponentRunRooms, runs: readonly RunView[]): Promise<readonly QueueRun[]> {

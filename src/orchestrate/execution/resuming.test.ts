@@ -18,7 +18,7 @@ describe('a task whose worker stops', () => {
     const id = await lab.define([{ component: 'lab.hold', actionParameters: { name: 'kept' } }]);
     const { run } = await lab.start(id);
     await lab.holds.begun('kept');
-    const before = await lab.engine.children(run.id);
+    const first = await lab.engine.children(run.id);
     await lab.restart();
     await lab.until(() => lab.holds.isRunning('kept'));
     lab.holds.release('kept', { isDone: true });
@@ -27,7 +27,7 @@ describe('a task whose worker stops', () => {
     const children = await lab.engine.children(run.id);
     assert.deepEqual(
       children.map((child) => child.id),
-      before.map((child) => child.id),
+      first.map((child) => child.id),
     );
     assert.deepEqual(job.results![0]!.reached!.response!.run!.result, { isDone: true });
   });

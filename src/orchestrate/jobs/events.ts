@@ -6,7 +6,9 @@ import type { JobEvent } from './types.ts';
 
 /** Lines are stored this long after they were written at the latest: younger ones of a living job may still get elders. */
 const SETTLED_MS = 1000;
-const FOLLOW_MS = 500;
+/** Between two looks for new events: longer while there are none. */
+const FOLLOW_MS = 250;
+const LONGEST_FOLLOW_MS = 2000;
 const FOLLOW_LINES = 500;
 const MOST_RUNS = 10_000;
 const OWN_LINE = /^Task (\d+)\b/;
@@ -41,6 +43,7 @@ export async function* followEvents(
   ask: { readonly after: string | null; readonly signal: AbortSignal },
 ): AsyncIterable<readonly JobEvent[]> {
   let { after } = ask;
+  let pauseMs = FOLLOW_MS;
   for (
     let run: RunView | undefined = job;
     run !== undefined && !ask.signal.aborted;
@@ -48,9 +51,10 @@ export async function* followEvents(
   ) {
     const page = await readEvents(rooms, run, { after, limit: FOLLOW_LINES });
     after = page.at(-1)?.id ?? after;
+    pauseMs = page.length > 0 ? FOLLOW_MS : Math.min(pauseMs * 1.5, LONGEST_FOLLOW_MS);
     if (page.length > 0) yield page;
     else if (run.endedAt !== null) return;
-    else await delay(FOLLOW_MS, undefined, { signal: ask.signal }).catch(() => {});
+    else await delay(pauseMs, undefined, { signal: ask.signal }).catch(() => {});
   }
 }
 

@@ -146,8 +146,8 @@ describe('the events of a job', () => {
     assert.deepEqual([failed.type, failed.taskIndex], ['warn', 1]);
     assert.ok(all.some((event) => event.type === 'success' && event.message.includes('ended with success')));
     const paged: JobEvent[] = [];
-    for (let after: string | null = null; ; after = paged.at(-1)!.id) {
-      const page = await jobs().events(project(), { number, after, limit: 3 });
+    for (let last: string | null = null; ; last = paged.at(-1)!.id) {
+      const page = await jobs().events(project(), { number, after: last, limit: 3 });
       if (page.length === 0) break;
       paged.push(...page);
     }

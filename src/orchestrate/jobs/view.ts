@@ -16,26 +16,30 @@ type Names = ReadonlyMap<number, TokenName>;
 /** Jobs with their results, in the order of their runs; runs that are no jobs are left out. */
 export async function viewJobs(rooms: OrchestrateRooms, runs: readonly RunView[]): Promise<readonly JobView[]> {
   const rows = await readJobs(rooms.store.db, idsOf(runs));
-  const begun = withinBudget(
-    runs.filter((run) => run.startedAt !== null),
-    rows,
-  );
-  const [tasks, children] = await Promise.all([readTasks(rooms, begun), rooms.engine.children(begun)]);
   const ids = [...rows.values()].flatMap((row) => [row.token_id, row.initiator_id]);
   const names = await nameTokens(rooms.tokens, ids);
-  const known = await readChildren(rooms, children, names);
+  const begun = runs.filter((run) => run.startedAt !== null);
+  const results = await readResults(rooms, withinBudget(begun, rows), { rows, names });
   return runs.flatMap((run) => {
     const row = rows.get(run.id);
-    if (row === undefined) return [];
-    const results = begun.includes(run.id) ? toResults(row.tasks, tasks.get(run.id) ?? [], known) : null;
-    return [{ ...toJob(run, row, names), results }];
+    return row === undefined ? [] : [{ ...toJob(run, row, names), results: results.get(run.id) ?? null }];
   });
 }
 
-/** A job as the answer of its making shows it, even if it has begun since. */
-export function asCreated(job: JobView): JobView {
-  const run: RunView = { ...job.run, state: 'queued', startedAt: null, endedAt: null, cancelRequested: false };
-  return { ...job, run, status: 'waiting', results: null };
+/** A run as the answer of its making shows it, even if it has begun since: it waits. */
+export function asCreated(run: RunView): RunView {
+  return { ...run, state: 'queued', startedAt: null, endedAt: null, cancelRequested: false };
+}
+
+async function readResults(
+  rooms: OrchestrateRooms,
+  runIds: readonly string[],
+  { rows, names }: { readonly rows: ReadonlyMap<string, JobRow>; readonly names: Names },
+): Promise<ReadonlyMap<string, JobView['results']>> {
+  if (runIds.length === 0) return new Map();
+  const [tasks, children] = await Promise.all([readTasks(rooms, runIds), rooms.engine.children(runIds)]);
+  const known = await readChildren(rooms, children, names);
+  return new Map(runIds.map((id) => [id, toResults(rows.get(id)?.tasks ?? [], tasks.get(id) ?? [], known)]));
 }
 
 function toJob(run: RunView, row: JobRow, names: Names): Omit<JobView, 'results'> {
@@ -72,6 +76,7 @@ async function readTasks(
   { engine }: Pick<OrchestrateRooms, 'engine'>,
   runIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly TaskView[]>> {
+  if (runIds.length === 0) return new Map();
   return Map.groupBy(await engine.tasks(runIds), (task) => task.runId);
 }
 

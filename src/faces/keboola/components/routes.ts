@@ -1,5 +1,5 @@
 import { Failure, toFailure } from '../../../errors.ts';
-import { contextOf } from '../queue/index.ts';
+import { contextOf } from '../queue/routes.ts';
 import { queueJob } from '../queue/shapes.ts';
 import { showQueueRun } from '../queue/show.ts';
 import type { Call, FaceContext, Route } from '../route.ts';

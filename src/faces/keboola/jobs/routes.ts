@@ -1,4 +1,4 @@
-import { contextOf } from '../queue/index.ts';
+import { contextOf } from '../queue/routes.ts';
 import { route, type Call, type FaceContext, type Route } from '../route.ts';
 import { streamEvents } from './stream.ts';
 import * as shapes from './shapes.ts';
