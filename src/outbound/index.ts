@@ -1,1 +1,4 @@
+export { readHeaders } from './headers.ts';
+export { parseBody } from './json.ts';
+export { createOutbound, createReceiverOutbound } from './outbound.ts';
 export type * from './types.ts';
