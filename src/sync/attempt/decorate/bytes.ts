@@ -44,19 +44,35 @@ export function appendInteger(out: ByteBuffer, value: number): void {
     appendPadded(out, rest - head * 1e9, 9);
     return;
   }
-  let digits = 1;
-  for (let limit = 10; rest >= limit; limit *= 10) digits++;
-  appendPadded(out, rest, digits);
+  writeDigits(out, rest, digitsOf(rest));
+}
+
+function digitsOf(value: number): number {
+  if (value < 1e4) return value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4;
+  if (value < 1e8) return value < 1e6 ? (value < 1e5 ? 5 : 6) : value < 1e7 ? 7 : 8;
+  return 9;
 }
 
 /** Exactly `digits` digits of a number from 0 to 999 999 999, zeros in front. */
 export function appendPadded(out: ByteBuffer, value: number, digits: number): void {
   ensureRoom(out, digits);
-  let rest = value;
-  for (let at = out.length + digits - 1; at >= out.length; at--) {
-    const tenth = (rest / 10) | 0;
-    out.bytes[at] = 48 + rest - tenth * 10;
-    rest = tenth;
+  writeDigits(out, value, digits);
+}
+
+/** The two digits of numbers below 100, the first one in the low byte. */
+const PAIRS = Uint16Array.from({ length: 100 }, (_, value) => (48 + ((value / 10) | 0)) | ((48 + (value % 10)) << 8));
+
+function writeDigits(out: ByteBuffer, value: number, digits: number): void {
+  const { bytes } = out;
+  const start = out.length;
+  let rest = value | 0;
+  let at = (out.length = start + digits);
+  while (at - start >= 2) {
+    const hundredth = (rest / 100) | 0;
+    const pair = PAIRS[rest - hundredth * 100]!;
+    bytes[--at] = pair >> 8;
+    bytes[--at] = pair;
+    rest = hundredth;
   }
-  out.length += digits;
+  if (at > start) bytes[--at] = 48 + rest;
 }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { canonicalText, readValue } from '../../../columns/index.ts';
 import type { Column, ColumnBatch, ColumnType, ColumnVector } from '../../../columns/index.ts';
 import { createWorld } from '../../../world.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import { createDecorator, keepRows, textOfRow } from './index.ts';
-import { createByteBuffer } from './bytes.ts';
-import { appendMd5 } from './md5.ts';
+import type { ByteBuffer } from './bytes.ts';
+import { createByteBuffer, ensureRoom } from './bytes.ts';
+import { appendDigests } from './md5/index.ts';
 
 const NONE = new Uint8Array(0);
 
@@ -100,17 +101,57 @@ test('a stream without a key is identified by all of its columns', () => {
   assert.deepEqual(ids(decorate(columns, [])), digests);
 });
 
-test('our MD5 agrees with the crypto library at every length around a block', () => {
-  for (let length = 0; length < 200; length++) {
-    const bytes = randomBytes(length);
-    const text = createByteBuffer(64);
-    text.bytes = new Uint8Array(Math.max(64, length));
-    text.bytes.set(bytes);
-    text.length = length;
-    const out = createByteBuffer();
-    appendMd5(text, out);
-    assert.equal(Buffer.from(out.bytes.subarray(0, 32)).toString(), createHash('md5').update(bytes).digest('hex'));
+test('our MD5 agrees with the crypto library whatever lengths stand beside each other', () => {
+  const aroundBlocks = Array.from({ length: 200 }, (_, length) => length);
+  const aroundLanes = [0, 4150, 4151, 4152, 4160, 5, 64, 9000, 1, 120_000, 4151, 4151, 2];
+  for (const lengths of [
+    [],
+    [7],
+    aroundBlocks,
+    aroundBlocks.toReversed(),
+    aroundLanes,
+    [...aroundLanes, ...aroundBlocks],
+  ]) {
+    const texts = lengths.map((length) => randomBytes(length));
+    assert.deepEqual(
+      digestsOf(texts),
+      texts.map((text) => hash('md5', text)),
+    );
   }
+});
+
+test('a text that could not be written leaves no trace in the digests that follow', () => {
+  assert.throws(() =>
+    appendDigests(createByteBuffer(), 4, (line, row) => {
+      appendBytes(line, randomBytes(100));
+      if (row === 3) throw new Error('refused');
+    }),
+  );
+  const texts = Array.from({ length: 30 }, (_, length) => randomBytes(length));
+  assert.deepEqual(
+    digestsOf(texts),
+    texts.map((text) => hash('md5', text)),
+  );
+});
+
+function appendBytes(line: ByteBuffer, text: Uint8Array): void {
+  ensureRoom(line, text.length);
+  line.bytes.set(text, line.length);
+  line.length += text.length;
+}
+
+function digestsOf(texts: readonly Uint8Array[]): string[] {
+  const out = createByteBuffer(1);
+  appendDigests(out, texts.length, (line, row) => appendBytes(line, texts[row]!));
+  assert.equal(out.length, 32 * texts.length);
+  const digits = Buffer.from(out.bytes).toString('latin1');
+  return texts.map((_, row) => digits.slice(32 * row, 32 * row + 32));
+}
+
+test('integers print all of their digits, at every number of them', () => {
+  const powers = Array.from({ length: 19 }, (_, digits) => 10n ** BigInt(digits));
+  const values = powers.flatMap((power) => [power, power - 1n, -power, power + 7n]);
+  assert.deepEqual(ids(decorate([vector('id', { kind: 'long' }, values)], ['id'])), values.map(String));
 });
 
 test('timestamps print like the date library for many instants', () => {

@@ -2,7 +2,7 @@ import type { Column, ColumnBatch, ColumnVector } from '../../../columns/index.t
 import type { StreamSelection } from '../../../connectors/kit/index.ts';
 import { appendByte, createByteBuffer } from './bytes.ts';
 import type { ByteBuffer } from './bytes.ts';
-import { appendMd5 } from './md5.ts';
+import { appendDigests } from './md5/index.ts';
 import { textWriter } from './texts.ts';
 
 export const ID_COLUMN: Column = { name: '_olake_id', type: { kind: 'string' }, nullable: false };
@@ -35,13 +35,11 @@ export function createIdentity(selection: StreamSelection): (batch: ColumnBatch)
   }
   const chosen = key.length > 0 ? key : names.map((_, index) => index);
   const ordered = chosen.toSorted((a, b) => (names[a]! < names[b]! ? -1 : 1));
-  const line = createByteBuffer();
   return (batch) => {
     const work = { rows: batch.rows, offsets: offsetsFor(batch.rows), texts };
     return digestEach(
       ordered.map((index) => batch.columns[index]!),
       work,
-      line,
     );
   };
 }
@@ -65,23 +63,19 @@ function printEach(vector: ColumnVector, { rows, offsets, texts }: Work): Column
   return idVector(rows, offsets, texts);
 }
 
-function digestEach(vectors: readonly ColumnVector[], work: Work, line: ByteBuffer): ColumnVector {
-  const { rows, offsets, texts } = work;
+function digestEach(vectors: readonly ColumnVector[], { rows, offsets, texts }: Work): ColumnVector {
   const writers = vectors.map((vector) => textWriter(vector.column.type));
   const next = new Int32Array(vectors.length);
   texts.length = 0;
-  offsets[0] = 0;
-  for (let row = 0; row < rows; row++) {
-    line.length = 0;
+  appendDigests(texts, rows, (line, row) => {
     for (let at = 0; at < vectors.length; at++) {
       const vector = vectors[at]!;
       if (vector.constant === true) writers[at]!(line, vector, 0);
       else if (isPresent(vector, row)) writers[at]!(line, vector, next[at]!++);
       appendByte(line, BAR);
     }
-    appendMd5(line, texts);
-    offsets[row + 1] = texts.length;
-  }
+  });
+  for (let row = 0; row <= rows; row++) offsets[row] = 32 * row;
   return idVector(rows, offsets, texts);
 }
 

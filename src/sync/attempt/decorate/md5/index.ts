@@ -1,0 +1,1 @@
+export { appendDigests } from './digests.ts';
