@@ -9,12 +9,11 @@ import {
   type OpenEngine,
   type RunObserver,
 } from '../../../src/engine/index.ts';
-import { Failure } from '../../../src/errors.ts';
 import { createKeboolaFace } from '../../../src/faces/keboola/index.ts';
 import { createServer } from '../../../src/http/index.ts';
 import { createObserve } from '../../../src/observe/index.ts';
 import { createOrchestrate, type Message, type Orchestrate } from '../../../src/orchestrate/index.ts';
-import type { Outbound } from '../../../src/outbound/index.ts';
+import { createOutbound } from '../../../src/outbound/index.ts';
 import { createScheduler, type Scheduler } from '../../../src/schedule/index.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { createWorld } from '../../../src/world.ts';
@@ -88,7 +87,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     tokens: access.tokens,
     secrets: access.secrets,
     audit: access.audit,
-    outbound: outboundStandIn,
+    outbound: createOutbound({ config, ownOrigins: () => origins }),
     components: options.components ?? [],
     messages: { send: async (_tx, sent) => void messages.push(...sent) },
     ownOrigins: () => origins,
@@ -154,15 +153,3 @@ function exchange(url: string, text: string): Promise<string> {
     socket.setTimeout(20_000, () => socket.destroy(new Error('the server did not close the connection')));
   });
 }
-
-/** Knows of the rules for addresses the two that the tests of definitions meet. */
-const outboundStandIn: Outbound = {
-  checkUrl(text) {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (url === undefined) throw new Failure('bad_request', 'this is no URL');
-    if (url.protocol !== 'https:') throw new Failure('bad_request', 'only https is allowed');
-    return url.href;
-  },
-  trustOf: () => 'allowed',
-  request: () => Promise.reject(new Failure('configuration_invalid', 'nothing may be called in this test')),
-};
