@@ -22,6 +22,8 @@ export interface Syncs {
       readonly streams?: readonly string[];
     },
   ): Promise<StartResult | { readonly outcome: 'busy'; readonly runId: string }>;
+  /** Asks the attempt's own run to end as cancelled, because the run that it waited for was cancelled. */
+  cancelAlike(attempt: Attempt): Promise<void>;
 }
 
 /** Opens SQL connections that people have defined as sources and destinations. */

@@ -29,7 +29,8 @@ const schema = {
       uniqueItems: true,
       items: { type: 'string', minLength: 1, maxLength: 1000 },
       title: 'Streams',
-      description: 'Names of selected streams to sync, with their namespace where a name occurs twice. All when absent.',
+      description:
+        'Names of selected streams to sync, with their namespace where a name occurs twice. All when absent.',
     },
     clearDestination: {
       type: 'boolean',
@@ -57,7 +58,8 @@ export const component: CreateComponent = ({ syncs }) =>
   ({
     id: 'penstock.sync',
     name: 'Sync',
-    description: 'Runs a sync job and waits until it has ended. While another run of the job lives, it waits for that first.',
+    description:
+      'Runs a sync job and waits until it has ended. While another run of the job lives, it waits for that first.',
     schema,
     configParameter: 'jobId',
     waits: true,
@@ -73,12 +75,12 @@ export const component: CreateComponent = ({ syncs }) =>
 async function runSync(syncs: Syncs, call: ComponentCall, ask: Ask): Promise<unknown> {
   if (ask.clearDestination) {
     call.attempt.log('info', `Clears the destination of job ${ask.jobId}`);
-    checkEnd(await runChild(syncs, call, { ...ask, kind: 'clear' }));
+    await runChild(syncs, call, { ...ask, kind: 'clear' });
   }
-  return describeSync(checkEnd(await runChild(syncs, call, { ...ask, kind: 'sync' })));
+  return describeSync(await runChild(syncs, call, { ...ask, kind: 'sync' }));
 }
 
-/** The child once it has ended; started when no other run of the job lives any more. */
+/** The child once it has ended well; started when no other run of the job lives any more. */
 async function runChild(
   syncs: Syncs,
   { attempt }: ComponentCall,
@@ -93,7 +95,9 @@ async function runChild(
       continue;
     }
     attempt.log('info', `Run ${started.number} (${kind} of job ${jobId}) is ${started.outcome}`);
-    return awaitEnd(attempt, started.runId);
+    const run = await awaitEnd(attempt, started.runId);
+    if (run.state === 'cancelled') await syncs.cancelAlike(attempt);
+    return checkEnd(run);
   }
 }
 

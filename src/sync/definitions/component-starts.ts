@@ -34,13 +34,21 @@ export async function startForComponent(
   if (known !== undefined) return known;
   return attempt.asParent(async (tx) => {
     const row = await lockJob(tx, ask.projectId, ask.jobId);
-    if (row === undefined) throw new Failure('not_found', `Job ${ask.jobId} does not exist in project ${ask.projectId}`);
+    if (row === undefined)
+      throw new Failure('not_found', `Job ${ask.jobId} does not exist in project ${ask.projectId}`);
     refuseUnfit(row);
     const catalog = narrow(catalogOf(row), ask.streams);
     const clearStreams = ask.kind === 'clear' ? selectedIds(catalog) : undefined;
     const by = attempt.run.createdBy;
     const plan: RunPlan = {
-      ...(await planRun(tx, { row, kind: ask.kind, trigger: 'parent', by, catalog, ...(clearStreams && { clearStreams }) })),
+      ...(await planRun(tx, {
+        row,
+        kind: ask.kind,
+        trigger: 'parent',
+        by,
+        catalog,
+        ...(clearStreams && { clearStreams }),
+      })),
       parentTaskId: attempt.task.id,
       idempotencyKey: `child/${attempt.task.id}/${ask.kind}`,
     };
@@ -81,7 +89,10 @@ function narrow(catalog: Catalog, names: readonly string[] | undefined): Catalog
     .filter((id) => all.includes(id));
   const missing = fromLog.find((id) => !chosen.has(id));
   if (missing !== undefined && fromLog.some((id) => chosen.has(id))) {
-    throw new Failure('bad_request', `streams: "${missing}" must be among them, since streams of one change log go together`);
+    throw new Failure(
+      'bad_request',
+      `streams: "${missing}" must be among them, since streams of one change log go together`,
+    );
   }
   const pairs = Object.entries(catalog.selected_streams).flatMap(([namespace, selections]) =>
     selections

@@ -35,6 +35,8 @@ export interface JobRuns {
   streamLog(runId: string): AsyncIterable<string>;
   /** Starts a run for a component that waits for it: `startForComponent`. */
   startAsChild(attempt: Attempt, ask: ComponentAsk): Promise<ComponentStart>;
+  /** Asks the run of such a component to end as cancelled, because its child was cancelled. */
+  cancelAlike(attempt: Attempt): Promise<void>;
   /** Ends running syncs of the jobs at these connections. */
   cancelAt(kind: ConnectionKind, ids: readonly number[], by: string): Promise<void>;
 }
@@ -75,6 +77,7 @@ export function createJobRuns(rooms: DefinitionRooms): JobRuns {
     },
     streamLog: (runId) => engine.streamLog(runId),
     startAsChild: (attempt, ask) => startForComponent(rooms, attempt, ask),
+    cancelAlike: async (attempt) => void (await engine.cancel(attempt.run.id, 'the cancel of what it waited for')),
     cancelAt: (kind, ids, by) => cancelAt(rooms, { kind, ids, by }),
   };
 }
