@@ -260,6 +260,8 @@ export interface RunQuery {
   readonly labelled?: readonly string[];
   /** None of these: a run that has all the labels of one entry is left out. */
   readonly withoutLabels?: readonly Labels[];
+  /** Not those whose parent is of this kind. */
+  readonly exceptChildrenOf?: string;
   /** The run with this path alone. */
   readonly path?: string;
   /** The run with this path and its descendants. */
@@ -302,6 +304,10 @@ export interface OutboxState {
 export interface Engine {
   /** One transaction (the caller's, if given): run, tasks, queue. Durable when that commits. */
   start(plan: RunPlan, tx?: Transaction): Promise<StartResult>;
+  /** Like `start`, for many runs in a few statements; they are numbered in their order. */
+  startMany(plans: readonly RunPlan[], tx: Transaction): Promise<readonly StartResult[]>;
+  /** Writes a line into the log of a run that no attempt of it writes, e.g. why it was made. */
+  note(tx: Transaction, runId: string, line: Omit<LogEntry, 'time'>): Promise<void>;
   get(runId: string): Promise<RunView | undefined>;
   getByNumber(number: number): Promise<RunView | undefined>;
   /** The runs that were started as children of these, in their order; without snapshots. */

@@ -1,5 +1,5 @@
 import type { ComponentCall, ComponentSpec } from '../components/kit/index.ts';
-import { Failure } from '../errors.ts';
+import { Failure, type FailureKind } from '../errors.ts';
 
 export interface Holds {
   /** Waits until a call of this name has begun. */
@@ -29,10 +29,15 @@ export const fail: ComponentSpec = {
   id: 'lab.fail',
   name: 'Fail',
   description: 'Fails.',
-  schema: { type: 'object', additionalProperties: false, properties: { message: { type: 'string' } } },
+  schema: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { message: { type: 'string' }, kind: { type: 'string' } },
+  },
   isOffBecause: null,
   async execute({ parameters }) {
-    if (parameters['message'] !== undefined) throw new Failure('bad_request', String(parameters['message']));
+    const { message, kind = 'bad_request' } = parameters as { message?: string; kind?: FailureKind };
+    if (message !== undefined) throw new Failure(kind, message);
     throw new TypeError('a defect with details');
   },
 };

@@ -4,7 +4,7 @@ import type { PathCondition, RunCondition, RunQuery } from '../types.ts';
 
 /** What a query of runs asks for, part by part; all must hold. */
 export function conditionsOf(query: RunQuery): readonly RawBuilder<unknown>[] {
-  const { project, definition, kind, states, path, pathPrefix, either = [], paths = [] } = query;
+  const { project, definition, kind, states, exceptChildrenOf, path, pathPrefix, either = [], paths = [] } = query;
   return [
     project === undefined ? undefined : sql`project = ${project}`,
     definition === undefined ? undefined : sql`definition = ${definition}`,
@@ -13,6 +13,7 @@ export function conditionsOf(query: RunQuery): readonly RawBuilder<unknown>[] {
     ...Object.entries(query.labels ?? {}).map(hasLabel),
     ...(query.labelled ?? []).map((name) => sql`labels ? ${name}`),
     ...(query.withoutLabels ?? []).map((labels) => sql`not labels @> ${JSON.stringify(labels)}::jsonb`),
+    exceptChildrenOf === undefined ? undefined : isNoChildOf(exceptChildrenOf),
     path === undefined ? undefined : sql`path = ${path}`,
     pathPrefix === undefined ? undefined : sql`(path = ${pathPrefix} or path like ${`${pathPrefix}.%`})`,
     ...either.map((all) => (all.length === 0 ? sql`false` : sql`(${sql.join(all.map(oneOf), sql` or `)})`)),
@@ -23,6 +24,10 @@ export function conditionsOf(query: RunQuery): readonly RawBuilder<unknown>[] {
 /** Asks the table of labels: its statistics tell a label of a few runs from one of nearly all. */
 function hasLabel([name, value]: [string, string]): RawBuilder<unknown> {
   return sql`number in (select run_number from run_label where name = ${name} and value = ${value})`;
+}
+
+function isNoChildOf(kind: string): RawBuilder<unknown> {
+  return sql`not exists (select from run parent where parent.id = run.parent_run_id and parent.kind = ${kind})`;
 }
 
 function oneOf({ states, kind, exceptKind, hasBegun, cancelRequested }: RunCondition): RawBuilder<unknown> {

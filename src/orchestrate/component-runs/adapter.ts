@@ -4,7 +4,6 @@ import type { Attempt, AttemptResult, Component } from '../../engine/index.ts';
 import { Failure, toFailure } from '../../errors.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import { engineNameOf } from './plan.ts';
-import { INSIDE } from './query.ts';
 import { createMasker, secretTextsOf } from './secrets.ts';
 import type { ComponentInput } from './types.ts';
 
@@ -15,7 +14,7 @@ const LARGEST_RESULT_BYTES = 1024 * 1024;
 
 /** Lets the engine execute a built-in component. Its secrets appear in no event, no result and no message. */
 export function createComponentAdapter(
-  rooms: Pick<OrchestrateRooms, 'secrets' | 'log'>,
+  rooms: Pick<OrchestrateRooms, 'secrets' | 'engine' | 'log'>,
   spec: ComponentSpec,
 ): Component {
   return {
@@ -31,13 +30,15 @@ export function createComponentAdapter(
         const own: Attempt = {
           ...attempt,
           log: (level, message) => attempt.log(level, mask.text(message)),
-          startChild: (plan) => attempt.startChild({ ...plan, labels: { ...plan.labels, ...INSIDE } }),
         };
         const result = await spec.execute({ parameters, attempt: own, project, path, tokenId: input.tokenId });
         return succeeded(mask.value(result));
       } catch (thrown) {
         if (attempt.signal.aborted) throw attempt.signal.reason;
-        throw hideDefect(rooms, attempt, maskFailure(toFailure(thrown), mask.text));
+        const failure = maskFailure(toFailure(thrown), mask.text);
+        // Somebody ended the work behind it: the run that stands for it is ended as well, and has not failed.
+        if (failure.kind === 'cancelled') await rooms.engine.cancel(attempt.run.id, `component ${spec.id}`);
+        throw hideDefect(rooms, attempt, failure);
       }
     },
   };

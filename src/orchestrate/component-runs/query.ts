@@ -1,10 +1,8 @@
 import type { Labels, RunCondition, RunQuery } from '../../engine/index.ts';
 import { ORCHESTRATION_RUN } from './describe.ts';
 import type { FilterTerm } from './filter.ts';
+import { COMPONENT_RUN } from './plan.ts';
 import type { StatusWord } from './types.ts';
-
-/** Label of runs that a component run stands for: the queue shows them once. */
-export const INSIDE: Labels = { inside: 'component' };
 
 const LABELS = { component: 'component', 'params.config': 'config', 'token.id': 'token' } as const;
 
@@ -25,7 +23,7 @@ const conditions: Readonly<Record<StatusWord, readonly RunCondition[]>> = {
 /** What a filter of the queue asks of the engine. A word that is no status finds nothing. */
 export function toQuery(terms: readonly FilterTerm[]): Omit<RunQuery, 'project' | 'limit' | 'offset'> {
   const labels: Record<string, string> = {};
-  const withoutLabels: Labels[] = [INSIDE];
+  const withoutLabels: Labels[] = [];
   const either: (readonly RunCondition[])[] = [];
   const paths: { text: string; isPrefix: boolean; isExcluded: boolean }[] = [];
   let isContradiction = false;
@@ -39,7 +37,8 @@ export function toQuery(terms: readonly FilterTerm[]): Omit<RunQuery, 'project' 
     }
   }
   if (isContradiction) either.push([]);
-  return { labels, labelled: ['component'], withoutLabels, either, paths };
+  // A run that does the work of a component run is not shown beside it.
+  return { labels, labelled: ['component'], withoutLabels, exceptChildrenOf: COMPONENT_RUN, either, paths };
 }
 
 function conditionsOf(word: string, isNegated: boolean): readonly RunCondition[] {

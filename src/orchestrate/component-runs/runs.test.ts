@@ -147,6 +147,13 @@ describe('runs of other rooms', () => {
   });
 });
 
+describe('a component whose work somebody else ends', () => {
+  it('is terminated with it, and has not failed', async () => {
+    const made = await start('lab.fail', { message: 'Run 5 of the job was cancelled', kind: 'cancelled' });
+    assert.equal(statusOf((await ended(made)).run), 'terminated');
+  });
+});
+
 describe('a component that is switched off or elsewhere', () => {
   it('is listed, and refused where it cannot run', async () => {
     const listed = new Map(

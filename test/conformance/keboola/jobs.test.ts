@@ -339,7 +339,7 @@ describe('components', () => {
     assert.deepEqual(await status('/docker/lab.echo/run', {}), [400, "Specify 'config' or 'configData'."]);
     assert.deepEqual(await status('/components/lab.fail/run', { x: 1 }), [
       400,
-      "Parameter 'x' is not allowed. Allowed params are message",
+      "Parameter 'x' is not allowed. Allowed params are kind, message",
     ]);
   });
 
