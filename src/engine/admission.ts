@@ -86,6 +86,7 @@ export async function admit(context: EngineContext, { lanes, pools }: Places): P
     const { runs, queued } = await admitRuns(tx, chosen);
     await dispatchTasks(context, commit, { tasks: queued });
     for (const run of runs) await tellObservers(context, tx, { run });
+    context.world.reach('engine.admitting');
     commit.effects.push(() => context.world.reach('engine.admitted'));
     return given.length === BATCH || runs.length >= BATCH;
   });

@@ -5,10 +5,11 @@ import { applyCallback } from './callback.ts';
 import { cancelRun } from './cancel.ts';
 import type { EngineContext, EngineSettings } from './context.ts';
 import { followRunLog, readLogPage, streamWholeLog } from './log-reader.ts';
+import { writeNote } from './logs.ts';
 import type { EngineLog, EngineMetrics } from './metrics.ts';
 import { openQueue } from './queue.ts';
 import { createWaiter, openSignals } from './signals.ts';
-import { startRun } from './start.ts';
+import { startRun, startRuns } from './start.ts';
 import { insertMessage, readMessageState } from './tables/outbox.ts';
 import { listChildren, listRuns, listTasks, readRun, readRunByNumber } from './tables/read.ts';
 import { toRunView, toTaskView } from './tables/rows.ts';
@@ -63,6 +64,8 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
   const workers: Worker[] = [];
   return {
     start: (plan, tx) => startRun(context, plan, tx),
+    startMany: (plans, tx) => startRuns(context, plans, tx),
+    note: (tx, runId, line) => writeNote(context, tx, { runId, ...line }),
     get: (runId) => getRun(context, runId),
     async getByNumber(number) {
       const row = Number.isSafeInteger(number) ? await readRunByNumber(db, number) : undefined;

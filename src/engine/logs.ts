@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { Transaction } from '../store/index.ts';
 import type { EngineContext } from './context.ts';
 import { appendLines, closeLog } from './tables/log.ts';
 import type { LogEntry } from './types.ts';
@@ -65,6 +66,18 @@ export function createLogWriter(context: EngineContext, runId: string): LogWrite
       isClosed = true;
     },
   };
+}
+
+/** Writes one line into the log of a run in the caller's transaction; nothing when the log is full. */
+export async function writeNote(
+  context: EngineContext,
+  tx: Transaction,
+  { runId, level, message }: { readonly runId: string } & Omit<LogEntry, 'time'>,
+): Promise<void> {
+  const content = formatLine(context.world.now().toISOString(), level, message);
+  const limitBytes = context.settings.logLimitBytes - RESERVED_BYTES;
+  const visible = level === 'debug' ? 0 : 1;
+  await appendLines(tx, { runId, content, bytes: Buffer.byteLength(content), visible, limitBytes });
 }
 
 interface Batch {

@@ -6,8 +6,8 @@ import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks, topicsOf } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
-import { findConflictingRun, insertRun } from './tables/accept.ts';
-import type { AcceptedRun } from './tables/accept.ts';
+import { findConflictingRun, insertRuns } from './tables/accept.ts';
+import type { AcceptedRun, StoredRun } from './tables/accept.ts';
 import { toJson } from './tables/rows.ts';
 import type { Labels, RetryRule, RunPlan, StartResult, TaskPlan } from './types.ts';
 
@@ -16,6 +16,8 @@ export const defaultRetry: RetryRule = { limit: 0, firstDelayMs: 1000, factor: 5
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 const LONGEST_NAME = 300;
 const MOST_LABELS = 20;
+/** Lanes and pools that are told of one by one. */
+const MOST_TOLD = 20;
 
 /**
  * Accepts a run: run, tasks, queue jobs and the observers' writes in one transaction, the caller's if given. A run with
@@ -31,34 +33,75 @@ export async function startRun(context: EngineContext, plan: RunPlan, tx?: Trans
   return result;
 }
 
+/**
+ * Accepts runs in the caller's transaction, by few statements however many there are, and numbered in their order. When
+ * there are many, those that wait for a lane or a pool are not told of one by one: admission finds them within a second.
+ */
+export async function startRuns(
+  context: EngineContext,
+  plans: readonly RunPlan[],
+  tx: Transaction,
+): Promise<readonly StartResult[]> {
+  for (const plan of plans) refuseBadPlan(plan);
+  const results = await acceptRuns(context, plans, { tx, effects: [] });
+  const started = plans.filter((_, place) => results[place]?.outcome === 'started');
+  const [admitted, others] = [started.filter(mustBeAdmitted), started.filter((plan) => !mustBeAdmitted(plan))];
+  for (const topic of topicsOf(others.flatMap((plan) => plan.phases.flat()))) await context.signals.sendWith(tx, topic);
+  const subjects = new Set(admitted.map(admissionSubject));
+  if (subjects.size > MOST_TOLD) return results;
+  for (const subject of subjects) await context.signals.sendWith(tx, 'admit', subject);
+  return results;
+}
+
 /** Accepts a run in the caller's transaction (`startRun`); what is to be told is told after its commit. */
 export async function acceptRun(context: EngineContext, plan: RunPlan, commit: AfterCommit): Promise<StartResult> {
-  const { tx } = commit;
-  // The run in the way may end between the two statements; then the insert succeeds the next time.
-  for (;;) {
-    const rows = toRows(context, plan);
-    const accepted = await insertRun(tx, rows);
+  return (await acceptRuns(context, [plan], commit))[0]!;
+}
+
+async function acceptRuns(
+  context: EngineContext,
+  plans: readonly RunPlan[],
+  commit: AfterCommit,
+): Promise<readonly StartResult[]> {
+  const rows = plans.map((plan) => toRows(context, plan));
+  const stored = await insertRuns(commit.tx, rows);
+  const results: StartResult[] = [];
+  for (const [place, plan] of plans.entries()) {
+    const accepted = stored.get(rows[place]!.run['id'] as string);
     if (accepted === undefined) {
-      const other = await findConflictingRun(tx, plan);
-      if (other !== undefined) {
-        const { id, number, path, isSame } = other;
-        return { outcome: isSame ? 'existing' : 'refused', runId: id, number, path };
-      }
+      results.push(await findInTheWay(context, plan, commit));
       continue;
     }
-    const delay = plan.startAfter && { until: plan.startAfter };
-    await dispatchTasks(context, commit, { tasks: accepted.queued, delay });
-    await tellObservers(context, tx, { run: accepted.run, isAccept: true });
-    commit.effects.push(() => {
-      context.world.reach('engine.accepted');
-      if (!mustBeAdmitted(plan)) return;
-      const dueInMs = plan.startAfter ? plan.startAfter.getTime() - context.world.now().getTime() : 0;
-      if (dueInMs > 0) context.signals.sendAfter(dueInMs, 'admit', admissionSubject(plan));
-      else context.signals.send('admit', admissionSubject(plan));
-    });
+    await tellOfAccepted(context, commit, { plan, accepted });
     const { id, number, path } = accepted.run;
-    return { outcome: 'started', runId: id, number, path };
+    results.push({ outcome: 'started', runId: id, number, path });
   }
+  return results;
+}
+
+async function findInTheWay(context: EngineContext, plan: RunPlan, commit: AfterCommit): Promise<StartResult> {
+  const other = await findConflictingRun(commit.tx, plan);
+  // It may have ended between the two statements; then the insert succeeds the next time.
+  if (other === undefined) return acceptRun(context, plan, commit);
+  const { id, number, path, isSame } = other;
+  return { outcome: isSame ? 'existing' : 'refused', runId: id, number, path };
+}
+
+async function tellOfAccepted(
+  context: EngineContext,
+  commit: AfterCommit,
+  { plan, accepted }: { readonly plan: RunPlan; readonly accepted: StoredRun },
+): Promise<void> {
+  const delay = plan.startAfter && { until: plan.startAfter };
+  await dispatchTasks(context, commit, { tasks: accepted.queued, delay });
+  await tellObservers(context, commit.tx, { run: accepted.run, isAccept: true });
+  commit.effects.push(() => {
+    context.world.reach('engine.accepted');
+    if (!mustBeAdmitted(plan)) return;
+    const dueInMs = plan.startAfter ? plan.startAfter.getTime() - context.world.now().getTime() : 0;
+    if (dueInMs > 0) context.signals.sendAfter(dueInMs, 'admit', admissionSubject(plan));
+    else context.signals.send('admit', admissionSubject(plan));
+  });
 }
 
 function mustBeAdmitted(plan: RunPlan): boolean {

@@ -9,7 +9,7 @@ import type { OpenEngine } from './index.ts';
 import { openQueue } from './queue.ts';
 import type { Queue } from './queue.ts';
 import { claimMessages, markUndelivered, pruneOutbox } from './tables/outbox.ts';
-import { removeOldRuns, renewMissingJobs } from './tables/sweep.ts';
+import { removeOldLogs, removeOldRuns, renewMissingJobs } from './tables/sweep.ts';
 
 let test: TestStore;
 let engine: OpenEngine;
@@ -30,6 +30,7 @@ before(async () => {
 
 beforeEach(async () => {
   await sql`delete from run`.execute(test.store.db);
+  await sql`delete from run_label`.execute(test.store.db);
   await sql`delete from pgboss.job`.execute(test.store.db);
 });
 
@@ -69,6 +70,33 @@ describe('retention', () => {
     assert.equal(await engine.get(old), undefined);
     assert.ok((await engine.get(young)) && (await engine.get(live)));
     assert.deepEqual(await Promise.all(['task', 'attempt', 'log_head', 'log_chunk'].map(count)), [2, 2, 0, 0]);
+  });
+});
+
+describe('a kept run', () => {
+  it('outlives the retention with its tasks, without its log', async () => {
+    const { db } = test.store;
+    const phases = [[{ key: 'a', component: 'x', input: null }]];
+    const plan = { kind: 'test', project: 'p', trigger: 'api', phases, labels: { config: '1' } } as const;
+    const { runId } = await engine.start({ ...plan, keep: true });
+    const other = await engine.start(plan);
+    for (const id of [runId, other.runId]) {
+      await sql`insert into log_head values (${id}, 5, false)`.execute(db);
+      await sql`insert into log_chunk values (${id}, 0, 5, 1, 'text')`.execute(db);
+      await engine.cancel(id, 'someone');
+    }
+    await sql`update run set ended_at = now() - interval '31 days'`.execute(db);
+    assert.equal(await removeOldRuns(db, { days: 30, limit: 10 }), 1);
+    assert.equal(await removeOldLogs(db, { days: 30, limit: 10 }), 1);
+    assert.equal(await removeOldLogs(db, { days: 30, limit: 10 }), 0);
+    const { runs } = await engine.list({ labels: { config: '1' }, limit: 10, offset: 0 });
+    assert.deepEqual(
+      runs.map((run) => run.id),
+      [runId],
+    );
+    assert.deepEqual(await Promise.all(['task', 'run_label', 'log_head', 'log_chunk'].map(count)), [1, 1, 0, 0]);
+    const log = await engine.readLog(runId, { cursor: -1, limit: 10, direction: 'older', hideDebug: false });
+    assert.deepEqual(log?.entries, []);
   });
 });
 

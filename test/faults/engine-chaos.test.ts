@@ -84,6 +84,9 @@ describe('the engine under kill -9 of api, workers and database', () => {
     assert.equal(found.missingEffects, 0);
     assert.equal(found.doubledEffects, 0);
     assert.equal(found.orderViolations, 0);
+    assert.equal(found.laneOverlaps, 0);
+    assert.equal(found.doubledChildren, 0);
+    assert.equal(found.inLine, 0);
     assert.equal(found.undelivered, 0);
   });
 });
@@ -147,6 +150,16 @@ async function examine(acknowledged: ReadonlyMap<string, string>) {
       (select task_id from effect group by task_id having count(*) > 1) doubled`),
     orderViolations: await count(sql`select count(*) as n from effect one join effect other
       on other.run_id = one.run_id and other.phase > one.phase and other.id < one.id`),
+    // In a lane, the effects of a run are never parted by those of another one.
+    laneOverlaps: await count(sql`select count(*) as n from run
+      join effect one on one.run_id = run.id join effect other on other.run_id = run.id and other.id > one.id
+      where run.lane is not null and exists (
+        select 1 from effect between_them join run stranger on stranger.id = between_them.run_id
+        where between_them.id > one.id and between_them.id < other.id and stranger.lane = run.lane
+          and stranger.id <> run.id)`),
+    doubledChildren: await count(sql`select count(*) as n from
+      (select parent_task_id from run where parent_task_id is not null group by 1 having count(*) > 1) doubled`),
+    inLine: await count(sql`select count(*) as n from admission_line`),
     undelivered: await count(sql`select count(*) as n from run
       where not exists (select 1 from delivery where delivery.key = 'ended/' || run.id)`),
   };

@@ -9,26 +9,37 @@ export interface AcceptedRun {
   readonly tasks: readonly Readonly<Record<string, unknown>>[];
 }
 
+export interface StoredRun {
+  readonly run: RunRow;
+  /** Its tasks that are queued at once. */
+  readonly queued: readonly QueuedTask[];
+}
+
 /**
- * Writes a run and its tasks, unless a run with the same idempotency key, or a live one with the same concurrency key,
- * exists: then undefined. Answers the run and the tasks that are queued at once.
+ * Writes runs and their tasks, numbered in the order given, in one statement. A run with an idempotency key that another
+ * has, or a concurrency key that a live one has, is not written. Answers what was, by the ids.
  */
-export async function insertRun(
+export async function insertRuns(
   tx: Transaction,
-  accepted: AcceptedRun,
-): Promise<{ run: RunRow; queued: readonly QueuedTask[] } | undefined> {
+  given: readonly AcceptedRun[],
+): Promise<ReadonlyMap<string, StoredRun>> {
+  const runs = JSON.stringify(given.map(({ run }, place) => ({ ...run, place })));
+  const tasks = JSON.stringify(
+    given.flatMap(({ run, tasks }) => tasks.map((task) => ({ ...task, run_id: run['id'] }))),
+  );
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
     with given as (
-      select * from json_to_record(${JSON.stringify(accepted.run)}::json) as x (
+      select * from json_to_recordset(${runs}::json) as x (
         id text, project text, kind text, definition text, state text, trigger text, snapshot text,
         concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
         parent_path text, created_by text, start_after timestamptz, phase integer, open_tasks integer, lane text,
-        pool text, pool_limit integer, keep boolean, labels text)
+        pool text, pool_limit integer, keep boolean, labels text, place integer)
     ), placed as (
-      select given.*, nextval('run_number') as number, parent.path as parent_run_path,
-        case when parent.ended_at is null then parent.id end as live_parent_id
-      from given left join run parent on parent.id = coalesce(
-        (select task.run_id from task where task.id = given.parent_task_id), given.parent_run_id)
+      select related.*, nextval('run_number') as number from (
+        select given.*, parent.path as parent_run_path, case when parent.ended_at is null then parent.id end as live_parent_id
+        from given left join run parent on parent.id = coalesce(
+          (select task.run_id from task where task.id = given.parent_task_id), given.parent_run_id)
+        order by place) related
     ), made as (
       insert into run (id, number, path, project, kind, definition, state, trigger, snapshot, concurrency_key,
         idempotency_key, priority, parent_run_id, parent_task_id, created_by, start_after, phase, open_tasks, lane, pool, keep, labels, started_at, ended_at)
@@ -43,7 +54,7 @@ export async function insertRun(
       insert into admission_line (run_id, number, lane, pool, pool_limit, parent_run_id, start_after, stage)
       select made.id, made.number, made.lane, made.pool, given.pool_limit, made.parent_run_id, made.start_after,
         case when made.lane is null then 'pool' else 'lane' end
-      from made, given where made.state = 'planned'
+      from made join given on given.id = made.id where made.state = 'planned'
     ), labelled as (
       insert into run_label (name, value, run_number)
       select label.key, label.value, made.number from made, jsonb_each_text(made.labels) label
@@ -54,19 +65,19 @@ export async function insertRun(
         x.continue_on_failure, x.concurrency_key, made.priority + x.priority, x.waits,
         case when x.state = 'queued' then gen_random_uuid() end,
         case when x.state = 'queued' then greatest(now(), made.start_after) end
-      from made, json_to_recordset(${JSON.stringify(accepted.tasks)}::json) as x (
-        id text, phase integer, position integer, key text, component text, state text, input text,
+      from json_to_recordset(${tasks}::json) as x (
+        id text, run_id text, phase integer, position integer, key text, component text, state text, input text,
         timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer,
-        waits boolean)
-      returning id, job_id, state, priority, position, concurrency_key, waits
+        waits boolean) join made on made.id = x.run_id
+      returning id, run_id, job_id, state, priority, position, concurrency_key, waits
+    ), queued as (
+      select run_id, json_agg(json_build_object('taskId', id, 'jobId', job_id, 'priority', priority,
+        'hasConcurrencyKey', concurrency_key is not null, 'waits', waits) order by position) as tasks
+      from tasks where state = 'queued' group by run_id
     )
-    select row_to_json(made) as run, (
-      select json_agg(json_build_object('taskId', tasks.id, 'jobId', tasks.job_id, 'priority', tasks.priority,
-        'hasConcurrencyKey', tasks.concurrency_key is not null, 'waits', tasks.waits) order by position)
-      from tasks where state = 'queued') as queued
-    from made`.execute(tx);
-  const row = rows[0];
-  return row && { run: row.run, queued: row.queued ?? [] };
+    select row_to_json(made) as run, queued.tasks as queued
+    from made left join queued on queued.run_id = made.id`.execute(tx);
+  return new Map(rows.map(({ run, queued }) => [run.id, { run, queued: queued ?? [] }]));
 }
 
 export interface ConflictingRun {

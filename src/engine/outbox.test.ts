@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { openScriptedEngine, until } from '../../test/support/scripted-engine.ts';
+import type { ScriptedEngine } from '../../test/support/scripted-engine.ts';
+import { Failure } from '../errors.ts';
+import type { OpenEngine, OutboxMessage } from './index.ts';
+
+let scripted: ScriptedEngine;
+let engine: OpenEngine;
+const delivered: { readonly key: string; readonly attempt: number; readonly at: number }[] = [];
+
+before(async () => {
+  const note = (message: OutboxMessage & { readonly attempt: number }): void => {
+    delivered.push({ key: message.key, attempt: message.attempt, at: Date.now() });
+  };
+  scripted = await openScriptedEngine({
+    deliverers: {
+      timer: async (message) => note(message),
+      stubborn: {
+        retryDelaysSeconds: [0, 0.05],
+        deliver: async (message) => {
+          note(message);
+          throw new Failure('unreachable', 'nobody answers');
+        },
+      },
+    },
+  });
+  engine = scripted.engine;
+  await engine.startWorker();
+});
+
+after(async () => {
+  await scripted?.close();
+});
+
+function publish(message: OutboxMessage): Promise<void> {
+  return scripted.test.store.transaction((tx) => engine.publish(tx, message));
+}
+
+const deliveries = (key: string) => delivered.filter((one) => one.key === key);
+
+describe('a message of the outbox', () => {
+  it('is not delivered before it is due', async () => {
+    const dueAt = new Date(Date.now() + 400);
+    await publish({ key: 'later', topic: 'timer', payload: null, dueAt });
+    await publish({ key: 'now', topic: 'timer', payload: null });
+    await until(() => deliveries('now').length === 1);
+    assert.deepEqual(deliveries('later'), []);
+    assert.equal((await engine.outboxState('later'))?.state, 'waiting');
+    await until(() => deliveries('later').length === 1);
+    assert.ok(deliveries('later')[0]!.at >= dueAt.getTime());
+    await until(async () => (await engine.outboxState('later'))?.state === 'delivered');
+  });
+
+  it('that was due long after it was written is tried as often as one due at once', async () => {
+    await publish({ key: 'old', topic: 'timer', payload: null, dueAt: new Date(Date.now() + 3_600_000) });
+    const { pool } = scripted.test.store;
+    await pool.query(`update outbox set created_at = now() - interval '3 days' where key = 'old'`);
+    await pool.query(`update outbox set due_at = now(), not_before = now() where key = 'old'`);
+    await until(async () => (await engine.outboxState('old'))?.state === 'delivered');
+  });
+
+  it('is tried again after the delays of its deliverer, then given up with its last error', async () => {
+    await publish({ key: 'refused', topic: 'stubborn', payload: null });
+    await until(async () => (await engine.outboxState('refused'))?.state === 'dead');
+    assert.deepEqual(
+      deliveries('refused').map(({ attempt }) => attempt),
+      [1, 2, 3],
+    );
+    assert.deepEqual(await engine.outboxState('refused'), {
+      state: 'dead',
+      attempts: 3,
+      dueAt: null,
+      lastError: 'nobody answers',
+    });
+    assert.equal(await engine.outboxState('unknown'), undefined);
+  });
+});
