@@ -2,7 +2,7 @@ import { createGuard, type Face } from '../../http/index.ts';
 import { componentRoutes } from './components/routes.ts';
 import { createErrorReply } from './errors.ts';
 import { jobRoutes } from './jobs/routes.ts';
-import { orchestrationRoutes } from './orchestrations/index.ts';
+import { orchestrationRoutes } from './orchestrations/routes.ts';
 import { queueRoutes } from './queue/routes.ts';
 import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
 import { addStorageRoutes } from './storage/index.ts';
