@@ -46,7 +46,12 @@ export function planComponentRun(
     labels: {
       component: spec.id,
       token: String(tokenId),
-      ...(config !== null && { config: config.slice(0, LONGEST_LABEL) }),
+      ...(config !== null && { config: labelOf(config) }),
     },
   };
+}
+
+/** What a text is found by: its beginning, as it can be stored. */
+function labelOf(text: string): string {
+  return text.slice(0, LONGEST_LABEL).replaceAll('\0', '').toWellFormed();
 }

@@ -5,24 +5,36 @@ export const MASK = '********';
 
 type Schema = Readonly<Record<string, unknown>>;
 
+/** Where in parameters a secret stands, and what it is. */
+export interface Secret {
+  readonly path: readonly (string | number)[];
+  readonly value: unknown;
+}
+
 /**
- * The parameters as people may see them: every value below a key that begins with `#`, at any depth, and every field that
- * the schema marks as a password, is the mask (5.7).
+ * The parameters as people may see them, and what is hidden from them: every value below a key that begins with `#`, at any
+ * depth, and every field that the schema marks as a password (5.7). Empty ones are no secrets.
  */
+export function hideSecrets(
+  parameters: Parameters,
+  schema: Schema | undefined,
+): { readonly masked: Parameters; readonly secrets: readonly Secret[] } {
+  const secrets: Secret[] = [];
+  return { masked: maskObject(parameters, { schema, path: [], secrets }), secrets };
+}
+
+/** As `hideSecrets`, for those who only ask whether there are any. */
 export function maskParameters(
   parameters: Parameters,
   schema: Schema,
 ): { readonly masked: Parameters; readonly hasSecrets: boolean } {
-  const found: unknown[] = [];
-  const masked = maskObject(parameters, schema, found);
-  return { masked, hasSecrets: found.length > 0 };
+  const { masked, secrets } = hideSecrets(parameters, schema);
+  return { masked, hasSecrets: secrets.length > 0 };
 }
 
 /** The texts of all secrets: what must not appear in events and results. */
 export function secretTextsOf(parameters: Parameters, schema: Schema): readonly string[] {
-  const found: unknown[] = [];
-  maskObject(parameters, schema, found);
-  return found.flatMap(textsOf);
+  return hideSecrets(parameters, schema).secrets.flatMap(({ value }) => textsOf(value));
 }
 
 export interface Masker {
@@ -48,20 +60,30 @@ export function createMasker(texts: readonly string[]): Masker {
   return { text, value: secrets.length === 0 ? (shown) => shown : value };
 }
 
-function maskObject(value: Parameters, schema: Schema | undefined, found: unknown[]): Parameters {
+interface Walk {
+  readonly schema: Schema | undefined;
+  readonly path: Secret['path'];
+  readonly secrets: Secret[];
+}
+
+function maskObject(value: Parameters, { schema, path, secrets }: Walk): Parameters {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       const rule = ruleOf(schema, key);
-      if (!isSecret(key, inner, rule)) return [key, maskValue(inner, rule, found)];
-      found.push(inner);
+      const below = [...path, key];
+      if (!isSecret(key, inner, rule)) return [key, maskValue(inner, { schema: rule, path: below, secrets })];
+      secrets.push({ path: below, value: inner });
       return [key, MASK];
     }),
   );
 }
 
-function maskValue(value: unknown, schema: Schema | undefined, found: unknown[]): unknown {
-  if (Array.isArray(value)) return value.map((inner) => maskValue(inner, objectOf(schema?.['items']), found));
-  return isObject(value) ? maskObject(value, schema, found) : value;
+function maskValue(value: unknown, { schema, path, secrets }: Walk): unknown {
+  if (Array.isArray(value)) {
+    const rule = objectOf(schema?.['items']);
+    return value.map((inner, index) => maskValue(inner, { schema: rule, path: [...path, index], secrets }));
+  }
+  return isObject(value) ? maskObject(value, { schema, path, secrets }) : value;
 }
 
 function isSecret(key: string, value: unknown, rule: Schema | undefined): boolean {
