@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { sql } from 'kysely';
 import { openScriptedEngine, until } from '../../test/support/scripted-engine.ts';
 import type { ScriptedEngine } from '../../test/support/scripted-engine.ts';
 import { Failure } from '../errors.ts';
@@ -16,6 +17,9 @@ before(async () => {
   scripted = await openScriptedEngine({
     deliverers: {
       timer: async (message) => note(message),
+      flaky: async (message) => {
+        if (message.attempt === 1) throw new Failure('unreachable', 'nobody answers');
+      },
       stubborn: {
         retryDelaysSeconds: [0, 0.05],
         deliver: async (message) => {
@@ -53,11 +57,14 @@ describe('a message of the outbox', () => {
   });
 
   it('that was due long after it was written is tried as often as one due at once', async () => {
-    await publish({ key: 'old', topic: 'timer', payload: null, dueAt: new Date(Date.now() + 3_600_000) });
-    const { pool } = scripted.test.store;
-    await pool.query(`update outbox set created_at = now() - interval '3 days' where key = 'old'`);
-    await pool.query(`update outbox set due_at = now(), not_before = now() where key = 'old'`);
+    const dueAt = new Date(Date.now() + 300);
+    await scripted.test.store.transaction(async (tx) => {
+      await engine.publish(tx, { key: 'old', topic: 'flaky', payload: null, dueAt });
+      await sql`update outbox set created_at = now() - interval '3 days' where key = 'old'`.execute(tx);
+    });
+    // The first failure does not end it: it is old, but was due just now.
     await until(async () => (await engine.outboxState('old'))?.state === 'delivered');
+    assert.equal((await engine.outboxState('old'))?.attempts, 2);
   });
 
   it('is tried again after the delays of its deliverer, then given up with its last error', async () => {

@@ -24,9 +24,7 @@ export async function insertRuns(
   given: readonly AcceptedRun[],
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const runs = JSON.stringify(given.map(({ run }, place) => ({ ...run, place })));
-  const tasks = JSON.stringify(
-    given.flatMap(({ run, tasks }) => tasks.map((task) => ({ ...task, run_id: run['id'] }))),
-  );
+  const tasks = JSON.stringify(given.flatMap((one) => one.tasks.map((task) => ({ ...task, run_id: one.run['id'] }))));
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
     with given as (
       select * from json_to_recordset(${runs}::json) as x (
