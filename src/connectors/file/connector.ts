@@ -22,6 +22,7 @@ export const connector: SourceConnector = {
     return openFiles(placesOf(parsed, context), parsed.settings, context);
   },
   databaseWord: () => 'file',
+  datasetOf: (_config, { name }) => ({ namespace: 'file', name }),
 };
 
 function placesOf(config: FileConfig, context: ConnectorContext): Place[] {

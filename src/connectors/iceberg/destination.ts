@@ -33,6 +33,7 @@ import type {
   OpenTable,
   TableWriter,
 } from '../kit/index.ts';
+import { tableDataset } from '../kit/index.ts';
 import { openCatalog } from './catalog.ts';
 import type { IcebergConfig } from './config.ts';
 import { laterCatalogs, readConfig } from './config.ts';
@@ -54,6 +55,10 @@ export const connector: DestinationConnector = {
   placeOf(config, world) {
     const { warehouse, s3 } = readConfig(config);
     return warehouse === undefined ? undefined : { root: warehouse, storage: createStorage({ world, s3 }) };
+  },
+  datasetOf(config, table) {
+    const { warehouse } = readConfig(config);
+    return warehouse === undefined ? undefined : tableDataset(warehouse, table);
   },
   async check(config, context) {
     const lake = await openLake(readConfig(config), context);

@@ -1,3 +1,4 @@
+import type { DatasetName } from './dataset.ts';
 import type { Column, ColumnBatch } from '../../columns/index.ts';
 import type { CatalogPort, Storage, TableName, UpkeepPolicy, UpkeepResult } from '../../lakehouse/index.ts';
 import type { World } from '../../world.ts';
@@ -193,6 +194,8 @@ export interface DestinationConnector {
    * Opens nothing; throws for a config that is not valid.
    */
   placeOf?(config: unknown, world: World): TablePlace | undefined;
+  /** What lineage calls a table; undefined for one in the server's default warehouse. */
+  datasetOf?(config: unknown, table: TableName): DatasetName | undefined;
   /** Writes, reads back and removes a probe; nothing remains. */
   check(config: unknown, context: DestinationContext): Promise<void>;
   open(config: unknown, context: DestinationContext): Promise<DestinationSession>;

@@ -1,6 +1,8 @@
 export { createBatches } from './batches.ts';
 export type { Batches, BatchFiller } from './batches.ts';
 export { OPERATION } from './changes.ts';
+export { tableDataset } from './dataset.ts';
+export type { DatasetName } from './dataset.ts';
 export { createDigester, DIGEST_NULL, DIGEST_SEPARATOR, MOST_BUCKETS } from './digest.ts';
 export type { Digest, DigestBucket } from './digest.ts';
 export { checkFilter } from './filter.ts';
@@ -11,4 +13,5 @@ export type * from './changes.ts';
 export type * from './destination.ts';
 export type * from './protocol.ts';
 export type * from './source.ts';
+export type * from './sql.ts';
 export type * from './stream.ts';

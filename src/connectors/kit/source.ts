@@ -1,8 +1,10 @@
 import type { ColumnBatch } from '../../columns/index.ts';
 import type { World } from '../../world.ts';
 import type { ChangeLog } from './changes.ts';
+import type { DatasetName } from './dataset.ts';
 import type { Digest } from './digest.ts';
 import type { ConnectorSpec, LogLine } from './protocol.ts';
+import type { SqlSession } from './sql.ts';
 import type { DiscoveredStream, RefusedRow, StreamSelection } from './stream.ts';
 
 /** Part of a first load or full refresh; opaque to everyone but the connector, JSON, and stable across attempts. */
@@ -132,8 +134,12 @@ export interface SourceConnector {
   check(config: unknown, context: ConnectorContext): Promise<void>;
   /** `config` was validated against the spec by the caller. */
   open(config: unknown, context: ConnectorContext): Promise<SourceSession>;
+  /** Connects for statements of users, which may write; absent where the source speaks no SQL. */
+  openSql?(config: unknown, context: ConnectorContext): Promise<SqlSession>;
   /** The word that stands for "the source database" in destination names, e.g. the database's name. */
   databaseWord(config: unknown): string;
+  /** What lineage calls a stream; absent: the connector's type and the stream's id. */
+  datasetOf?(config: unknown, stream: { readonly namespace: string; readonly name: string }): DatasetName;
 }
 
 export interface ConnectorContext {

@@ -38,6 +38,10 @@ export const connector: SourceConnector = {
     return createSession(parsed, context);
   },
   databaseWord: (config) => parseConfig(config).database,
+  datasetOf(config, { namespace, name }) {
+    const { host, port } = parseConfig(config);
+    return { namespace: `mysql://${host}:${port}`, name: `${namespace}.${name}` };
+  },
 };
 
 /** A host that is a path means the socket there, which this server may not be allowed to use. */

@@ -8,6 +8,7 @@ import {
   safeSegment,
 } from '../../lakehouse/index.ts';
 import type { DestinationConnector, DestinationContext } from '../kit/index.ts';
+import { tableDataset } from '../kit/index.ts';
 import { readConfig } from './config.ts';
 import { parquetSpec } from './spec.ts';
 import { joinTable, openTable } from './table.ts';
@@ -26,6 +27,7 @@ export const connector: DestinationConnector = {
   version: '1.0.0',
   catalogs: [],
   spec: () => parquetSpec,
+  datasetOf: (config, table) => tableDataset(readConfig(config).root, table),
   async check(config, context) {
     const { root, s3 } = readConfig(config);
     const { world } = context;

@@ -1,6 +1,6 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Client, type CustomTypesConfig } from 'pg';
+import { Client, Query, type CustomTypesConfig, type QueryArrayConfig, type QueryArrayResult } from 'pg';
 import type { Failure } from '../../errors.ts';
 import { createTakenSocket } from '../kit/index.ts';
 import type { PostgresConfig, SslConfig } from './config.ts';
@@ -10,11 +10,33 @@ import { cancelMessage } from './wire/messages.ts';
 /** A row as the server prints it: text or null per column. */
 export type TextRow = readonly (string | null)[];
 
+/** One statement with parameters, its rows told as they come. */
+export interface StreamedStatement {
+  readonly text: string;
+  readonly values: readonly (string | null)[];
+  readonly row: (row: TextRow, columns: readonly ResultColumn[]) => void;
+}
+
+export interface ResultColumn {
+  readonly name: string;
+  /** Oid of its type. */
+  readonly dataTypeID: number;
+}
+
+export interface StreamedEnd {
+  /** The first word of the server's answer, e.g. `INSERT`. */
+  readonly command: string;
+  readonly rowCount: number;
+  readonly answersRows: boolean;
+}
+
 /** One connection, authenticated, read-only by default, with fixed text forms. Used by one caller at a time. */
 export interface Connection {
   readonly serverVersion: number;
   /** Runs one or more statements by the simple protocol; the rows of the last, each value as the server prints it. */
   query(sql: string): Promise<readonly TextRow[]>;
+  /** Runs one statement by the extended protocol; its rows are not gathered. */
+  stream(statement: StreamedStatement): Promise<StreamedEnd>;
   /** The socket below, for a caller that speaks the protocol itself while no `query` runs. */
   socket(): Socket;
   /** What broke the connection, once it is broken. */
@@ -82,6 +104,10 @@ export async function connect(
     return {
       serverVersion: Number(version[0]?.[0]),
       query,
+      stream: (statement) =>
+        streamRows(client, statement).catch((error: unknown) => {
+          throw failure ?? translateError(error, config);
+        }),
       socket: () => internals.connection.stream,
       broken: () => failure,
       abandon: () => abandon(config, internals),
@@ -122,6 +148,20 @@ function tlsOptions(ssl: SslConfig): ConnectionOptions | false {
     // verify-ca accepts any name that the authority has signed.
     ...(ssl.mode === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
   };
+}
+
+function streamRows(client: Client, { text, values, row }: StreamedStatement): Promise<StreamedEnd> {
+  return new Promise((resolve, reject) => {
+    // The driver knows the protocol to use; its types do not.
+    const settings = { text, values: [...values], rowMode: 'array', types: asPrinted, queryMode: 'extended' };
+    const query = new Query<string[]>(settings as QueryArrayConfig);
+    query.on('row', (cells: unknown, result?: QueryArrayResult) => row(cells as TextRow, result?.fields ?? []));
+    query.on('error', reject);
+    query.on('end', ({ command, rowCount, fields }: QueryArrayResult) =>
+      resolve({ command: command ?? '', rowCount: rowCount ?? 0, answersRows: fields.length > 0 }),
+    );
+    client.query(query);
+  });
 }
 
 /** Several statements answer a list of results; the driver's types know only the single one. */

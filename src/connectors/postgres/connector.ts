@@ -2,6 +2,7 @@ import type { ConnectorContext, SourceConnector } from '../kit/index.ts';
 import { checkConnection } from './check.ts';
 import { parseConfig, refuseTunnel, type PostgresConfig } from './config.ts';
 import { createSession } from './session.ts';
+import { openSqlSession } from './sql.ts';
 import { postgresSpec } from './spec.ts';
 
 /** PostgreSQL 12 and newer as a source. */
@@ -24,7 +25,17 @@ export const connector: SourceConnector = {
     checkSocket(parsed, context);
     return createSession(parsed, context);
   },
+  async openSql(config, context) {
+    const parsed = parseConfig(config);
+    refuseTunnel(config);
+    checkSocket(parsed, context);
+    return openSqlSession(parsed, context.signal);
+  },
   databaseWord: (config) => parseConfig(config).database,
+  datasetOf(config, { namespace, name }) {
+    const { host, port, database } = parseConfig(config);
+    return { namespace: `postgres://${host}:${port}`, name: `${database}.${namespace}.${name}` };
+  },
 };
 
 /** A host that is a folder means the socket in it: that of the server's own database, say, must not be read. */

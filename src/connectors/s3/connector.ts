@@ -20,4 +20,11 @@ export const connector: SourceConnector = {
     return openFiles([bucketPlace(bucket, context.world)], settings, context);
   },
   databaseWord: () => 's3',
+  datasetOf(config, { name }) {
+    const { bucket } = parseConfig(config);
+    return {
+      namespace: `s3://${bucket.bucket}`,
+      name: [bucket.prefix.replace(/^\/+|\/+$/g, ''), name].filter(Boolean).join('/'),
+    };
+  },
 };

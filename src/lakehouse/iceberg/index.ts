@@ -4,7 +4,7 @@ export { commitTime, currentSnapshot, findSnapshot, formatMetadata, parseMetadat
 export { formatExactJson } from './exact.ts';
 export { metadataVersion } from './names.ts';
 export type { MetadataVersion } from './metadata.ts';
-export type { IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';
+export type { IcebergField, IcebergSchema, PartitionSpec, Snapshot, TableMetadata } from './model.ts';
 export { deleteModes } from './delete-mode.ts';
 export type { DeleteMode } from './delete-mode.ts';
 export { dropIcebergTable } from './drop.ts';
@@ -16,7 +16,8 @@ export { icebergStoppingPoints } from './points.ts';
 export type { IcebergStoppingPoint } from './points.ts';
 export { referencedFiles } from './recovery.ts';
 export { readRowsAt } from './rows.ts';
-export { scanLiveRows } from './scan.ts';
+export { planScan, scanLiveRows } from './scan.ts';
+export type { ScannedFile, ScanPlan } from './scan.ts';
 export { readEntries, readManifests } from './manifest-files.ts';
 export type {
   CommitEffect,

@@ -6,7 +6,7 @@ import type { WantedColumn } from '../parquet/index.ts';
 import type { ScanPorts } from './equality-scan.ts';
 import { createLiveReader } from './live-files.ts';
 import { currentSchema } from './metadata.ts';
-import type { TableMetadata } from './model.ts';
+import type { IcebergField, TableMetadata } from './model.ts';
 import { findDeadRows } from './rewrite.ts';
 import { columnType } from './schema.ts';
 
@@ -36,6 +36,33 @@ export async function scanLiveRows(
       await scan.sink(gone ? keepAlive(batch, isAlive) : batch);
     }
   }
+}
+
+/** A data file that the current snapshot shows, and which of its rows are deleted. */
+export interface ScannedFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly deletedRows: number;
+  /** Numbers of the deleted rows, rising. */
+  deleted(): Iterable<number>;
+}
+
+/** What a reader of its own needs to show the rows of the current snapshot. */
+export interface ScanPlan {
+  readonly fields: readonly IcebergField[];
+  readonly files: readonly ScannedFile[];
+}
+
+/** The files of the current snapshot with their deletes worked out. Memory: as `scanLiveRows`, without the row group. */
+export async function planScan(ports: ScanPorts, metadata: TableMetadata): Promise<ScanPlan> {
+  const live = await createLiveReader(ports.storage).read(metadata);
+  const dead = await findDeadRows(ports, metadata, live);
+  const files = live.data.map(({ entry }): ScannedFile => {
+    const { path, bytes } = entry.file;
+    const rows = dead.get(path);
+    return { path, bytes, deletedRows: rows?.count ?? 0, deleted: () => rows?.rows() ?? [] };
+  });
+  return { fields: currentSchema(metadata).fields, files };
 }
 
 function keepAlive(batch: ColumnBatch, isAlive: (row: number) => boolean): ColumnBatch {

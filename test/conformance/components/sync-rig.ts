@@ -1,5 +1,6 @@
 import { createWorld } from '../../../src/world.ts';
 import { component } from '../../../src/components/sync/index.ts';
+import type { ComponentPorts } from '../../../src/components/kit/index.ts';
 import { loadConnectors } from '../../../src/connectors/index.ts';
 import type { Attempt, Component, RunView } from '../../../src/engine/index.ts';
 import { createLab, type Lab } from '../../../src/orchestrate/lab.test-support.ts';
@@ -36,7 +37,7 @@ export async function startSyncRig(): Promise<SyncRig> {
   let sync: Sync | undefined;
   const unused = new Proxy({}, { get: () => () => Promise.reject(new Error('not used here')) });
   const spec = component({
-    ...({ config: {}, outbound: unused, connections: unused, lake: unused } as never),
+    ...(unused as ComponentPorts),
     world: createWorld(),
     syncs: {
       start: (attempt: Attempt, ask) => sync!.runs.startAsChild(attempt, ask),
@@ -55,7 +56,7 @@ export async function startSyncRig(): Promise<SyncRig> {
     prober: unused as never,
     schedule: { check: () => {}, set: async () => {}, remove: async () => {} },
   });
-  const scope: Scope = { project: 'olake', actor: lab.scope().actor };
+  const scope = { project: 'olake', actor: lab.scope().actor } as Scope;
   let jobs = 0;
   return {
     lab,

@@ -1,0 +1,28 @@
+/** A value that is bound to a parameter of a statement, and one that a row holds. */
+export type SqlValue = string | number | boolean | null;
+
+export interface SqlStatement {
+  /** One statement; its parameters are `$1`, `$2`, … */
+  readonly text: string;
+  readonly values: readonly SqlValue[];
+  /** Told of each row as it comes: the names of the columns, and values that JSON holds exactly (else their text). */
+  readonly row: (columns: readonly string[], values: readonly SqlValue[]) => void;
+}
+
+export interface SqlOutcome {
+  /** Rows that it wrote, changed or removed; 0 for other statements. */
+  readonly rowsAffected: number;
+  /** Whether it answers rows, be it none. */
+  readonly answersRows: boolean;
+}
+
+/** A connection that runs statements of users, one at a time. Rows are never gathered. */
+export interface SqlSession {
+  run(statement: SqlStatement): Promise<SqlOutcome>;
+  begin(): Promise<void>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  /** Asks the database to end the running statement, then drops the connection. */
+  abandon(): void;
+  close(): Promise<void>;
+}
