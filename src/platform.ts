@@ -15,6 +15,7 @@ import type { Face, Server } from './http/index.ts';
 import { createStorage } from './lakehouse/index.ts';
 import { createWebhookDeliverer } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
+import { createReceiverOutbound } from './outbound/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
 import { findServerFolders, openStore, type Store, type Transaction } from './store/index.ts';
 import {
@@ -123,12 +124,13 @@ async function openRooms(base: Base): Promise<Rooms> {
   // Rooms know each other through what they hand in: the engine's publishing is needed before the engine is there.
   const observers: RunObserver[] = [];
   const components: Component[] = [];
+  const receivers = createReceiverOutbound({ allowsLocal: isLoopback(config.host) });
   const engine = await createEngine({
     store,
     world,
     components,
     observers,
-    deliverers: { webhook: createWebhookDeliverer({ allowsLocal: isLoopback(config.host) }) },
+    deliverers: { webhook: createWebhookDeliverer({ outbound: receivers, now: () => world.now() }) },
     settings: {
       slots: config.workerSlots,
       leaseSeconds: config.leaseSeconds,

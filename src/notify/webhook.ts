@@ -1,119 +1,69 @@
-import { lookup } from 'node:dns';
-import type { LookupAddress } from 'node:dns';
-import { request as requestHttp } from 'node:http';
-import type { RequestOptions } from 'node:http';
-import { request as requestHttps } from 'node:https';
-import { isIP } from 'node:net';
-import type { LookupFunction } from 'node:net';
 import type { Deliver } from '../engine/index.ts';
 import { Failure } from '../errors.ts';
-import { isAllowedAddress } from './address.ts';
+import type { Outbound } from '../outbound/index.ts';
+import { SIGNATURE_HEADER, signWebhook } from './signature.ts';
 
 export interface WebhookOptions {
-  /** Whether receivers on this machine are allowed: true only for a server that listens on loopback. */
-  readonly allowsLocal: boolean;
+  /** Says who may be a receiver, and connects to it. */
+  readonly outbound: Outbound;
+  /** Opens the secrets of payloads; needed only where payloads have them. */
+  readonly openSecret?: (sealed: string) => string;
+  /** For signatures. */
+  readonly now: () => Date;
   readonly timeoutMs?: number;
 }
 
-/** What an outbox message of topic `webhook` carries. */
+/** What an outbox message carries that is delivered as a webhook. */
 export interface WebhookPayload {
   readonly url: string;
   /** Sent as JSON. */
   readonly body: unknown;
+  /** The secret of the receiver, sealed: the body is signed with it. */
+  readonly sealedSecret?: string;
 }
 
 const TIMEOUT_MS = 10_000;
 
 /**
- * Delivers by POST of JSON. Anything but a 2xx answer in time is a failure, which the outbox retries; redirects are not
- * followed. The address is checked when the name is resolved, and the connection goes to the address that was checked.
+ * Delivers by POST of JSON, signed where the payload has a secret. Anything but a 2xx answer in time is a failure, which
+ * the outbox retries; redirects are not followed. The signature is made anew for each attempt, the delivery key stays.
  */
 export function createWebhookDeliverer(options: WebhookOptions): Deliver {
+  const { outbound, timeoutMs = TIMEOUT_MS } = options;
   return async (message) => {
-    const { url, body } = readPayload(message.payload);
-    const target = readTarget(url, options.allowsLocal);
-    const headers = { 'x-penstock-delivery': message.key.replace(/[^\x20-\x7e]/g, '?') };
-    const status = await post(target, { body: JSON.stringify(body ?? null), headers, options });
-    if (status < 200 || status > 299) {
-      throw new Failure('unreachable', `the webhook at ${target.host} answered ${status}`);
-    }
+    const payload = readPayload(message.payload);
+    const body = JSON.stringify(payload.body ?? null);
+    const { status, url } = await outbound.request({
+      url: payload.url,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-penstock-delivery': message.key.replace(/[^\x20-\x7e]/g, '?'),
+        ...signatureOf(payload, body, options),
+      },
+      body,
+      timeoutMs,
+      keepsRedirects: true,
+      ignoresBody: true,
+    });
+    if (status >= 200 && status <= 299) return;
+    throw new Failure('unreachable', `the webhook at ${new URL(url).host} answered ${status}`);
   };
 }
 
 function readPayload(payload: unknown): WebhookPayload {
-  const { url, body } = (payload ?? {}) as Partial<WebhookPayload>;
+  const { url, body, sealedSecret } = (payload ?? {}) as Partial<WebhookPayload>;
   if (typeof url !== 'string') throw new Failure('configuration_invalid', 'the message names no webhook URL');
-  return { url, body };
+  return { url, body, ...(sealedSecret !== undefined && { sealedSecret }) };
 }
 
-function readTarget(url: string, allowsLocal: boolean): URL {
-  const target = URL.canParse(url) ? new URL(url) : undefined;
-  if (target === undefined || !['http:', 'https:'].includes(target.protocol)) {
-    throw new Failure('configuration_invalid', 'a webhook URL must begin with http:// or https://');
-  }
-  // A literal address is never resolved, so no lookup would check it.
-  const literal = target.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(literal) !== 0 && !isAllowedAddress(literal, allowsLocal)) throw refuse(target.hostname);
-  return target;
-}
-
-interface Posting {
-  readonly body: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly options: WebhookOptions;
-}
-
-/** The status of the answer; its body is thrown away. */
-function post(target: URL, posting: Posting): Promise<number> {
-  const { allowsLocal, timeoutMs = TIMEOUT_MS } = posting.options;
-  const request = target.protocol === 'https:' ? requestHttps : requestHttp;
-  const settings: RequestOptions = {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(posting.body),
-      'user-agent': 'penstock',
-      ...posting.headers,
-    },
-    lookup: checkedLookup(allowsLocal),
-    // A connection of its own: none that was opened under other rules.
-    agent: false,
-    signal: AbortSignal.timeout(timeoutMs),
-  };
-  return new Promise((resolve, reject) => {
-    const outgoing = request(target, settings, (response) => {
-      resolve(response.statusCode ?? 0);
-      response.destroy();
-    });
-    outgoing.on('error', (error) => {
-      reject(error instanceof Failure ? error : toFailure(error, target, timeoutMs));
-    });
-    outgoing.end(posting.body);
-  });
-}
-
-/** Resolves a name and gives the connection only addresses that are allowed; none left is a refusal. */
-function checkedLookup(allowsLocal: boolean): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-      if (error) return callback(error, '');
-      const [first] = addresses;
-      const isRefused = addresses.some(({ address }) => !isAllowedAddress(address, allowsLocal));
-      if (first === undefined || isRefused) return callback(refuse(hostname), '');
-      return options.all ? callback(null, addresses) : callback(null, first.address, first.family);
-    });
-  };
-}
-
-function refuse(host: string): Failure {
-  return new Failure('configuration_invalid', `messages must not be sent to ${host}: its address is not allowed`);
-}
-
-function toFailure(error: Error, target: URL, timeoutMs: number): Failure {
-  if (error.name === 'TimeoutError' || error.name === 'AbortError') {
-    return new Failure('timed_out', `the webhook at ${target.host} did not answer within ${timeoutMs / 1000} s`);
-  }
-  return new Failure('unreachable', `the webhook at ${target.host} could not be reached: ${error.message}`, {
-    cause: error,
-  });
+/** Never unsigned where a signature was promised. */
+function signatureOf(
+  { sealedSecret }: WebhookPayload,
+  body: string,
+  { openSecret, now }: WebhookOptions,
+): Readonly<Record<string, string>> {
+  if (sealedSecret === undefined) return {};
+  if (openSecret === undefined) throw new Failure('internal', 'secrets of webhooks cannot be opened here');
+  return { [SIGNATURE_HEADER]: signWebhook(openSecret(sealedSecret), body, now()) };
 }

@@ -86,7 +86,7 @@ describe('a request', () => {
     const { get, url } = await rig((request, response) => {
       void textOf(request).then((text) => {
         response.writeHead(201, { 'X-Kind': 'a', 'Set-Cookie': ['one', 'two'] });
-        response.end(JSON.stringify([request.method, request.headers['x-mine'], request.headers.host, text]));
+        return response.end(JSON.stringify([request.method, request.headers['x-mine'], request.headers.host, text]));
       });
     });
     const answer = await get('/x?y=1', { method: 'POST', headers: { 'X-Mine': 'yes' }, body: '{"grün":1}' });

@@ -149,10 +149,10 @@ describe('a URL that is called', () => {
 });
 
 describe('a receiver', () => {
-  it('may be any http or https URL without user and fragment', () => {
+  it('may be any http or https URL', () => {
     const receivers = createReceiverOutbound({ allowsLocal: false });
     assert.equal(receivers.checkUrl('http://any.example:81/hook'), 'http://any.example:81/hook');
-    assert.throws(() => receivers.checkUrl('http://user@any.example/'), { kind: 'bad_request' });
+    assert.equal(receivers.checkUrl('https://user:word@any.example/'), 'https://user:word@any.example/');
     assert.throws(() => receivers.checkUrl('ftp://any.example/'), { kind: 'bad_request' });
   });
 });

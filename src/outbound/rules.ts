@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import { Failure } from '../errors.ts';
 import { isWithin, type AddressRange } from './address.ts';
-import { isLocalName, readTarget, type Target } from './target.ts';
+import { checkBare, isLocalName, readTarget, type Target } from './target.ts';
 import type { Trust } from './types.ts';
 
 export interface Admission {
@@ -31,10 +31,12 @@ export function createComponentRules({ config, ownOrigins }: ComponentRulesOptio
   return {
     checkUrl(text) {
       const target = readTarget(text, 'bad_request');
+      checkBare(target, 'bad_request');
       if (!ownOrigins?.().includes(target.url.origin) && !isTrusted(target)) checkPublic(target, 'bad_request');
       return target.url.href;
     },
     admit(target) {
+      checkBare(target, 'configuration_invalid');
       if (isTrusted(target)) return { trust: 'trusted', most: 'local' };
       checkPublic(target, 'configuration_invalid');
       const { host, url } = target;

@@ -27,8 +27,6 @@ export function readTarget(text: string, kind: FailureKind): Target {
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     throw refuse('this is no URL that begins with https://');
   }
-  if (url.username !== '' || url.password !== '') throw refuse('a URL must not hold a user name or password');
-  if (url.href.includes('#')) throw refuse('a URL must not have a fragment (#…)');
   if (url.href.length > LONGEST_URL) throw refuse(`a URL has at most ${LONGEST_URL} characters`);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return {
@@ -38,6 +36,14 @@ export function readTarget(text: string, kind: FailureKind): Target {
     place: `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`,
     isAsWritten: writtenHost(text) === url.hostname,
   };
+}
+
+/** Throws a failure of this kind when the URL holds more than an address: a user name, a password, a fragment. */
+export function checkBare({ url }: Target, kind: FailureKind): void {
+  if (url.username !== '' || url.password !== '') {
+    throw new Failure(kind, 'a URL must not hold a user name or password');
+  }
+  if (url.href.includes('#')) throw new Failure(kind, 'a URL must not have a fragment (#…)');
 }
 
 /** `localhost` and the names below it stand for this machine, whatever a resolver says. */
