@@ -1,14 +1,12 @@
 import type { Secrets } from '../../access/index.ts';
 import type { ComponentSpec } from '../../components/kit/index.ts';
-import { MASK } from '../component-runs/secrets.ts';
+import { hideSecrets, MASK, type Secret } from '../component-runs/secrets.ts';
 import type { TaskDefinition } from '../types.ts';
 import { refuse } from './input/fields.ts';
 import type { TaskParameters } from './types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-type Path = readonly (string | number)[];
-/** Where a secret was, and its value in clear. */
-type Secret = readonly [Path, unknown];
+type Path = Secret['path'];
 
 export interface ParameterRooms {
   readonly secrets: Secrets;
@@ -42,22 +40,21 @@ export function createParameterKeeper({ secrets, components }: ParameterRooms): 
     const hidden = secretsOf(task);
     if (hidden.length === 0) return task.actionParameters;
     const clear = structuredClone(task.actionParameters) as Record<string, unknown>;
-    for (const [path, value] of hidden) put(clear, path, value);
+    for (const { path, value } of hidden) put(clear, path, value);
     return clear;
   };
   return {
     open,
     areSame: (task, sent) => isSame(sent ?? {}, open(task), task.actionParameters),
     keep({ id, component, parameters, former, field }) {
-      const found: Secret[] = [];
       const schema = component === undefined ? undefined : schemas.get(component);
-      const actionParameters = hideInObject(parameters, { schema, path: [], found });
+      const { masked: actionParameters, secrets: found } = hideSecrets(parameters, schema);
       if (found.length === 0) return { actionParameters };
-      const stored = new Map(secretsOf(former).map(([path, value]) => [JSON.stringify(path), value]));
-      const all = found.map(([path, value]): Secret => {
-        if (value !== MASK) return [path, value];
+      const stored = new Map(secretsOf(former).map(({ path, value }) => [JSON.stringify(path), value]));
+      const all = found.map(({ path, value }): Secret => {
+        if (value !== MASK) return { path, value };
         const key = JSON.stringify(path);
-        if (stored.has(key)) return [path, stored.get(key)];
+        if (stored.has(key)) return { path, value: stored.get(key) };
         throw refuse(nameOf(field, path), 'it is masked and no stored value belongs to it; send the real value');
       });
       return { actionParameters, sealed: secrets.seal(JSON.stringify(all), placeOf(id)) };
@@ -74,52 +71,6 @@ function nameOf(field: string, path: Path): string {
     (name, step) => (typeof step === 'number' ? `${name}[${step}]` : `${name}.${step.slice(0, 100)}`),
     field,
   );
-}
-
-interface Walk {
-  readonly schema: Json | undefined;
-  readonly path: Path;
-  readonly found: Secret[];
-}
-
-/** A copy with the mask in place of every secret; what they are goes to `found`. */
-function hideInObject(value: Json, { schema, path, found }: Walk): Json {
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => {
-      const rule = ruleOf(schema, key);
-      const below = [...path, key];
-      if (!isSecret(key, inner, rule)) return [key, hide(inner, { schema: rule, path: below, found })];
-      found.push([below, inner]);
-      return [key, MASK];
-    }),
-  );
-}
-
-function hide(value: unknown, { schema, path, found }: Walk): unknown {
-  if (Array.isArray(value)) {
-    const rule = objectOf(schema?.['items']);
-    return value.map((inner, index) => hide(inner, { schema: rule, path: [...path, index], found }));
-  }
-  return isObject(value) ? hideInObject(value, { schema, path, found }) : value;
-}
-
-function isSecret(key: string, value: unknown, rule: Json | undefined): boolean {
-  if (value === null || value === '') return false;
-  return key.startsWith('#') || rule?.['format'] === 'password' || rule?.['writeOnly'] === true;
-}
-
-/** What a schema says of a property, also in its alternatives. */
-function ruleOf(schema: Json | undefined, key: string): Json | undefined {
-  if (schema === undefined) return undefined;
-  const properties = objectOf(schema['properties']);
-  if (properties !== undefined && Object.hasOwn(properties, key)) return objectOf(properties[key]);
-  for (const word of ['oneOf', 'anyOf', 'allOf']) {
-    const alternatives: unknown = schema[word];
-    if (!Array.isArray(alternatives)) continue;
-    const rule = alternatives.map((alternative) => ruleOf(objectOf(alternative), key)).find((found) => found);
-    if (rule !== undefined) return rule;
-  }
-  return objectOf(schema['additionalProperties']);
 }
 
 function put(target: unknown, path: Path, value: unknown): void {
@@ -147,10 +98,6 @@ function isSame(sent: unknown, clear: unknown, shown: unknown): boolean {
 
 function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
-}
-
-function objectOf(value: unknown): Json | undefined {
-  return isObject(value) ? value : undefined;
 }
 
 function isObject(value: unknown): value is Json {
