@@ -1,18 +1,8 @@
 import type { Queryable, Transaction } from '../store/index.ts';
+import type { Actor, AuditEntry, Principal, Role } from './people.ts';
 import type { StorageTokens } from './tokens/types.ts';
 
-export type Role = 'admin' | 'editor' | 'viewer';
-
-/** Who makes a request: a user by session or token. */
-export interface Principal {
-  readonly userId: number;
-  readonly username: string;
-  readonly role: Role;
-  /** Hash of the session that a session cookie or session-bound token belongs to. */
-  readonly sessionId: string | null;
-  /** Seconds that a session cookie lives from now, when this request prolonged it: the browser has to be told. */
-  readonly prolongedSeconds?: number;
-}
+export type * from './people.ts';
 
 export interface User {
   readonly id: number;
@@ -38,19 +28,6 @@ export interface SignedIn {
   readonly token: string;
   readonly maxAgeSeconds: number;
 }
-
-export interface AuditEntry {
-  readonly principal: Principal | null;
-  readonly face: string;
-  /** Verb and noun, e.g. `create source`. */
-  readonly action: string;
-  readonly project?: string;
-  readonly subject: string;
-  readonly requestId?: string;
-}
-
-/** Who changes something, for the audit. */
-export type Actor = Pick<AuditEntry, 'principal' | 'face' | 'requestId'>;
 
 /** The one principal store, shared by all faces. */
 export interface Access {

@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import type { Role } from '../types.ts';
+import type { Role } from '../people.ts';
 import type { StorageToken } from './types.ts';
 
 /** What a request asks of its token: to name itself, to read, to start what is defined, to change what is defined. */

@@ -1,5 +1,5 @@
 import type { Transaction } from '../../store/index.ts';
-import type { Actor, Principal, Role } from '../types.ts';
+import type { Actor, Principal, Role } from '../people.ts';
 
 /** A storage token: who acts in the orchestrator, and with which rights (keboola contract, sections 3 and 12). */
 export interface StorageToken {

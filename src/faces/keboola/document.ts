@@ -1,4 +1,19 @@
-import type { Route } from './route.ts';
+/** What the document tells of a route. */
+export interface Described {
+  /** All served alike, at the root and (but for `/v2`) below `/orchestrator`. */
+  readonly paths: readonly string[];
+  /** `open` routes need no credential. */
+  readonly right: string;
+  readonly summary: string;
+  /** Default 200. 204 answers nothing. */
+  readonly status?: 200 | 201 | 202 | 204;
+  /** JSON Schemas of what is sent (`query`: by parameter) and answered, for the document only: nothing is checked by them. */
+  readonly shapes?: {
+    readonly body?: object;
+    readonly query?: Readonly<Record<string, object>>;
+    readonly answer?: object;
+  };
+}
 
 const text = { type: 'string' };
 
@@ -25,7 +40,7 @@ const error = {
 };
 
 /** What the document says of a route. A running server gets none of it: nothing is checked by it. */
-export function describeRoute({ paths, right, status = 200, summary, shapes = {} }: Route) {
+export function describeRoute({ paths, right, status = 200, summary, shapes = {} }: Described) {
   const { body, query, answer = status === 204 ? { type: 'null' } : {} } = shapes;
   return {
     summary,

@@ -5,7 +5,7 @@ import { jobRoutes } from './jobs/routes.ts';
 import { orchestrationRoutes } from './orchestrations/routes.ts';
 import { queueRoutes } from './queue/routes.ts';
 import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
-import { addStorageRoutes } from './storage/index.ts';
+import { addStorageRoutes } from './storage/routes.ts';
 import { answerCors, HEADERS, PREFIXES, rewriteUrl } from './transport.ts';
 
 const MOST_BODY_BYTES = 1_048_576;

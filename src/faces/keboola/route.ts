@@ -6,7 +6,7 @@ import type { Guard } from '../../http/index.ts';
 import type { Caller, Orchestrate, Scope } from '../../orchestrate/index.ts';
 import type { World } from '../../world.ts';
 import { createIdentify, type Identity } from './credentials.ts';
-import { describeRoute } from './document.ts';
+import { describeRoute, type Described } from './document.ts';
 import { JSON_TYPE } from './errors.ts';
 import { readPage, type Page } from './paging.ts';
 import { readRunId } from './run-id.ts';
@@ -59,23 +59,12 @@ export interface Call {
   countAll(total: number): void;
 }
 
-export interface Route<Found = unknown> {
+export interface Route<Found = unknown> extends Described {
   readonly method: HTTPMethods;
-  /** All served alike, at the root and (but for `/v2`) below `/orchestrator`. */
-  readonly paths: readonly string[];
   /** What the token must be allowed to; `open` routes need none. */
   readonly right: Right | 'open';
-  readonly summary: string;
-  /** Default 200. 204 answers nothing. */
-  readonly status?: 200 | 201 | 202 | 204;
   /** It does not look at what is sent. Routes by GET and DELETE never do. */
   readonly ignoresBody?: true;
-  /** JSON Schemas of what is sent (`query`: by parameter) and answered, for the document only: nothing is checked by them. */
-  readonly shapes?: {
-    readonly body?: object;
-    readonly query?: Readonly<Record<string, object>>;
-    readonly answer?: object;
-  };
   /** Finds what the path names, before the body is read; throws `not_found`. */
   find?(call: Call): Promise<Found>;
   /** Answers the body, or sends a reply of its own. */
