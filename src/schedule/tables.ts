@@ -10,9 +10,12 @@ export interface ScheduleRow {
   readonly held: boolean;
   readonly catchUp: 'once' | 'none';
   readonly overlap: 'skip';
+  /** Why the last instant could not be seen to. */
+  readonly lastError: string | null;
 }
 
-const columns = sql`key, frequency, zone, next_fire_at as "nextFireAt", paused, held, catch_up as "catchUp", overlap`;
+const columns = sql`key, frequency, zone, next_fire_at as "nextFireAt", paused, held, catch_up as "catchUp", overlap,
+  last_error as "lastError"`;
 
 /** The database's clock. */
 export async function readClock(db: Queryable): Promise<Date> {
@@ -56,27 +59,42 @@ export async function deleteSchedule(tx: Transaction, key: string): Promise<void
   await sql`delete from schedule where key = ${key}`.execute(tx);
 }
 
-/** Locks one schedule that is due, of those with these prefixes; ones that another process holds are passed over. */
+/** A schedule that is due. */
+export interface Claimed extends ScheduleRow {
+  readonly nextFireAt: Date;
+  /** The database's clock. */
+  readonly now: Date;
+}
+
+/** Locks schedules that are due, of those with these prefixes; ones that another process holds are passed over. */
 export async function claimDue(
   tx: Transaction,
   prefixes: readonly string[],
-): Promise<(ScheduleRow & { now: Date }) | undefined> {
-  const { rows } = await sql<ScheduleRow & { now: Date }>`
+  limit: number,
+): Promise<readonly Claimed[]> {
+  const { rows } = await sql<Claimed>`
     select ${columns}, clock_timestamp() as now from schedule
     where next_fire_at <= now() and not paused and not held and split_part(key, '/', 1) = any(${prefixes})
-    order by next_fire_at limit 1 for update skip locked`.execute(tx);
-  return rows[0];
+    order by next_fire_at limit ${limit} for update skip locked`.execute(tx);
+  return rows;
 }
 
-/** Moves a schedule on; `firedAt` is the instant that fired, if one did. */
-export async function moveOn(
-  tx: Transaction,
-  move: { key: string; nextFireAt: Date | null; firedAt: Date | null; error: string | null },
-): Promise<void> {
+export interface Move {
+  readonly key: string;
+  readonly nextFireAt: Date | null;
+  /** The instant that was seen to, if one was. */
+  readonly firedAt: Date | null;
+  readonly error: string | null;
+}
+
+/** Moves schedules on. */
+export async function moveOn(tx: Transaction, moves: readonly Move[]): Promise<void> {
   await sql`
-    update schedule set next_fire_at = ${move.nextFireAt}, last_fire_at = coalesce(${move.firedAt}, last_fire_at),
-      last_error = ${move.error}
-    where key = ${move.key}`.execute(tx);
+    update schedule set next_fire_at = move."nextFireAt", last_fire_at = coalesce(move."firedAt", last_fire_at),
+      last_error = move.error
+    from json_to_recordset(${JSON.stringify(moves)}::json) as move (
+      key text, "nextFireAt" timestamptz, "firedAt" timestamptz, error text)
+    where schedule.key = move.key`.execute(tx);
 }
 
 /** Milliseconds until the next instant of a schedule with these prefixes; undefined when there is none. */

@@ -141,7 +141,7 @@ export interface JobSchedule {
   /** Throws `bad_request` for text that is no frequency. */
   check(frequency: string): void;
   /** Fires from now on by this frequency; replaces what the key had. */
-  set(tx: Transaction, key: string, frequency: string): Promise<void>;
+  set(tx: Transaction, key: string, frequency: string): Promise<unknown>;
   /** No more fires; harmless when the key is unknown. */
   remove(tx: Transaction, key: string): Promise<void>;
 }
