@@ -1,16 +1,20 @@
 import type { Component } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
-import { BEGIN, type BeginInput } from '../jobs/plan.ts';
+import { BEGIN } from '../jobs/plan.ts';
+import { bindPresentToken } from '../jobs/tables.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 
-/** The first step of every job: with a token that is not valid any more, nothing of it is done (3). */
+/**
+ * The first step of every job: it acts with the token that the orchestration has at this moment. With one that is not
+ * valid any more, nothing of it is done (3).
+ */
 export function createBegin(rooms: Pick<OrchestrateRooms, 'tokens'>): Component {
   return {
     name: BEGIN,
     waits: true,
     async execute(attempt) {
-      const { tokenId } = attempt.task.input as BeginInput;
-      const token = await rooms.tokens.get(tokenId);
+      const tokenId = await attempt.guarded((tx) => bindPresentToken(tx, attempt.run.id));
+      const token = tokenId === undefined ? undefined : await rooms.tokens.get(tokenId);
       if (token === undefined || token.isDisabled || token.isExpired) {
         throw new Failure('credentials_refused', `Orchestration token ${tokenId} is not valid`);
       }

@@ -125,6 +125,19 @@ describe('the token of an orchestration', () => {
     assert.equal(job.run.error!.message, `Orchestration token ${tokenId} is not valid`);
   });
 
+  it('is the one that the orchestration has when the job begins', async () => {
+    const id = await lab.define([hold('in front')]);
+    const first = await lab.start(id);
+    const second = await lab.start(id);
+    await lab.holds.begun('in front');
+    const { tokenId } = await lab.orchestrate.definitions.renewToken(lab.scope(), id);
+    lab.holds.release('in front');
+    assert.equal((await lab.ended(first.run.number)).status, 'success');
+    const job = await lab.ended(second.run.number);
+    assert.equal(job.status, 'success');
+    assert.equal(job.token.id, tokenId);
+  });
+
   it('limits what its tasks may call', async () => {
     const by = { token: lab.token, actor: lab.scope().actor };
     const { token } = await lab.access.tokens.create(by, { description: 'few', componentAccess: ['lab.hold'] });

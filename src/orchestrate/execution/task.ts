@@ -3,6 +3,7 @@ import { Failure, toFailure, type FailureKind } from '../../errors.ts';
 import { checkMayCall } from '../component-runs/runs.ts';
 import { readOrchestrationId } from '../jobs/ask.ts';
 import { TASK, type TaskInput } from '../jobs/plan.ts';
+import { readTokenOf } from '../jobs/tables.ts';
 import type { TaskEnd } from '../types.ts';
 import { runBuiltIn } from './built-in.ts';
 import { errorEnd } from './children.ts';
@@ -35,7 +36,8 @@ export function createTaskComponent(rooms: ExecutionRooms): Component {
         const name = `Task ${position + 1} (${definition.component ?? definition.componentUrl})`;
         if (attempt.number === 1) attempt.log('info', `${name} has begun`);
         const parameters = rooms.definitions.parameters.open(definition);
-        const end = await callAndTell(rooms, { ...input, attempt, signal: limit.signal, parameters });
+        const tokenId = (await readTokenOf(rooms.store.db, attempt.run.id)) ?? 0;
+        const end = await callAndTell(rooms, { ...input, attempt, signal: limit.signal, tokenId, parameters });
         rooms.world.reach('orchestrate.task-ended');
         attempt.log(
           end.status === 'success' ? 'info' : 'warn',

@@ -20,6 +20,8 @@ export interface Step extends TaskInput {
   readonly attempt: Attempt;
   /** Aborts with the attempt, and with the time limit of the task. */
   readonly signal: AbortSignal;
+  /** The token that the job acts with. */
+  readonly tokenId: number;
   /** The parameters in clear. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }

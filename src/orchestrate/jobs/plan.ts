@@ -15,22 +15,16 @@ export interface TaskInput {
   readonly definition: TaskDefinition;
   /** Its position in the job. */
   readonly position: number;
-  /** The token bound to the orchestration when the job was made. */
-  readonly tokenId: number;
-}
-
-export interface BeginInput {
-  readonly tokenId: number;
 }
 
 /** The run of a job: a step that checks its token, then the phases of 7.4 with one engine task per task. */
 export function planJob(job: NewJob, tasks: readonly TaskDefinition[]): RunPlan {
   const { id, project, tokenId } = job.orchestration;
-  const begin: TaskPlan = { key: 'begin', component: BEGIN, waits: true, input: { tokenId } satisfies BeginInput };
+  const begin: TaskPlan = { key: 'begin', component: BEGIN, waits: true, input: null };
   const phases = groupPhases(tasks).map((positions) =>
     positions.flatMap((position) => {
       const definition = tasks[position];
-      return definition === undefined ? [] : [planTask({ definition, position, tokenId })];
+      return definition === undefined ? [] : [planTask({ definition, position })];
     }),
   );
   return {

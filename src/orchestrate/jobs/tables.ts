@@ -50,6 +50,23 @@ export async function readJobs(db: Queryable, runIds: readonly string[]): Promis
   return new Map(rows.map((row) => [row.run_id, row]));
 }
 
+/** Lets a job that begins act with the token that its orchestration has by now; answers the token's id. */
+export async function bindPresentToken(tx: Transaction, runId: string): Promise<number | undefined> {
+  const { rows } = await sql<{ id: number }>`
+    update orchestration_job job
+    set token_id = case when orchestration.deleted_at is null then orchestration.token_id else job.token_id end
+    from orchestration where orchestration.id = job.orchestration_id and job.run_id = ${runId}
+    returning job.token_id as id`.execute(tx);
+  return rows[0]?.id;
+}
+
+/** The token that a job acts with. */
+export async function readTokenOf(db: Queryable, runId: string): Promise<number | undefined> {
+  const { rows } = await sql<{ id: number }>`
+    select token_id as id from orchestration_job where run_id = ${runId}`.execute(db);
+  return rows[0]?.id;
+}
+
 /** Whether the project has this orchestration, and not deleted. */
 export async function hasOrchestration(db: Queryable, project: string, id: number): Promise<boolean> {
   const { rows } = await sql`
