@@ -71,6 +71,23 @@ test('a full refresh reconciles rows and samples, and takes every chunk once', a
   });
 });
 
+test('a sync says which columns of which table became which columns', async () => {
+  await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
+    const { lineage } = (await job.attempt()).result!;
+    const input = lineage.inputs.find(({ name }) => name.endsWith('.public.orders'))!;
+    assert.match(input.namespace, /^postgres:\/\/[^@]+:\d+$/, 'host and port, no user and no password');
+    assert.deepEqual(
+      input.fields.map(({ name }) => name),
+      ['id', 'name', 'amount', 'at'],
+    );
+    const output = lineage.outputs.find(({ name }) => name.endsWith('.orders'))!;
+    assert.equal(output.rows, 3000);
+    assert.ok(output.fields.some(({ name, type }) => name === 'amount' && type === 'decimal(10,2)'));
+    assert.deepEqual(output.from!['amount'], [{ namespace: input.namespace, name: input.name, field: 'amount' }]);
+    assert.equal(output.from!['_olake_id'], undefined, 'what the sync adds comes from no column');
+  });
+});
+
 test('an attempt that was killed after a chunk leaves only the other chunks to the next', async () => {
   await withJob({ destination: 'parquet', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
     const killed = await job.attempt({ run: 'one', stopAt: 'sync.state-saved:2' });

@@ -37,9 +37,9 @@ async function executeSync(ports: SyncPorts, attempt: Attempt): Promise<AttemptR
     runFolder: runFolderOf(ports.config.dataDir, attempt.run.id),
     sharing: ports.sharing ?? SHARING,
   };
-  const { warnings, progress } = await runCommitter(ports, attempt, work);
+  const { warnings, progress, lineage } = await runCommitter(ports, attempt, work);
   attempt.progress(progress);
-  const output = { records: progress.records, reconciliation: progress.reconciliation };
+  const output = { records: progress.records, reconciliation: progress.reconciliation, lineage };
   return warnings > 0 ? { outcome: 'warned', warnings, output } : { outcome: 'succeeded', output };
 }
 

@@ -1,6 +1,7 @@
 import type { LogLine, MaintenancePolicy } from '../../connectors/kit/index.ts';
 import type { FailureRecord } from '../../errors.ts';
 import type { TableName } from '../../lakehouse/index.ts';
+import type { RunLineage } from './pipeline/lineage.ts';
 import type { AdvancedSettings, Catalog, SyncProgress } from '../types.ts';
 import type { ShareQuestion, SharingSettings } from './share/types.ts';
 
@@ -114,6 +115,7 @@ export type Question =
 export interface SyncResult {
   readonly warnings: number;
   readonly progress: SyncProgress;
+  readonly lineage: RunLineage;
 }
 
 export type ToParent =

@@ -10,6 +10,7 @@ import { createPace } from './changes/pace.ts';
 import { followLog } from './changes/follow-log.ts';
 import type { RunTools } from './context.ts';
 import { allOrFirstCause, createLimit } from './limit.ts';
+import { describeLineage } from './lineage.ts';
 import { createMeter } from './meter.ts';
 import type { Meter } from './meter.ts';
 import { createQuarantine } from './quarantine.ts';
@@ -33,6 +34,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
   const end = watch({ work, io, meter, stop });
   const closing: { close(): Promise<void> }[] = [];
   let warnings = 0;
+  let streams: readonly ResolvedStream[] = [];
   const warn = (message: string): void => {
     warnings++;
     io.log({ level: 'warn', message });
@@ -46,7 +48,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
     const sourceSession = await openSource();
     const discovered = await sourceSession.discover({ signal, threads: work.advanced.max_discover_threads ?? 4 });
     const log = sourceSession.changeLog?.columns;
-    const streams = resolveAll({ catalog: work.catalog, discovered, log, warn });
+    streams = resolveAll({ catalog: work.catalog, discovered, log, warn });
     const destinationSession = await destination.open(work.destination.config, destinationContext(work, inner));
     closing.push(destinationSession);
     const tools: RunTools = {
@@ -72,7 +74,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
   }
   const progress = meter.snapshot();
   io.progress(progress);
-  return { warnings, progress };
+  return { warnings, progress, lineage: describeLineage({ work, source, destination }, streams, progress) };
 }
 
 async function syncAll(tools: RunTools, streams: readonly ResolvedStream[]): Promise<void> {

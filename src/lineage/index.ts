@@ -1,0 +1,2 @@
+export { createLineage } from './room.ts';
+export type { Lineage, LineageOptions } from './room.ts';
