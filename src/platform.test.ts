@@ -49,6 +49,19 @@ describe('the platform as a value', () => {
     assert.equal((await app.inject({ url: '/openapi/none.json' })).statusCode, 404);
   });
 
+  it('serves the orchestrator to the same people', async () => {
+    const { app } = platform.server!;
+    assert.equal((await app.inject({ url: '/orchestrator/orchestrations/' })).statusCode, 401);
+    const { token } = await platform.access.signIn({ username: 'admin', password, address: 'x' });
+    const headers = { 'x-storageapi-token': token };
+    const verified = await app.inject({ url: '/v2/storage/tokens/verify', headers });
+    assert.equal(verified.json<{ isMasterToken: boolean }>().isMasterToken, true, verified.body);
+    const payload = { name: 'Nightly', tasks: [{ component: 'orchestrator', actionParameters: { config: 1 } }] };
+    const made = await app.inject({ method: 'POST', url: '//orchestrator//orchestrations', headers, payload });
+    assert.equal(made.statusCode, 201, made.body);
+    assert.match(made.json<{ uri: string }>().uri, /\/orchestrator\/orchestrations\/1$/);
+  });
+
   it('serves the tables of a project to other engines, files below its own warehouse', async () => {
     const { app } = platform.server!;
     const { token } = await platform.access.signIn({ username: 'admin', password, address: 'x' });

@@ -7,6 +7,7 @@ import {
   createEngine,
   installQueue,
   type Component,
+  type Deliverer,
   type OpenEngine,
   type RunObserver,
   type Worker,
@@ -15,7 +16,8 @@ import type { Face, Server } from './http/index.ts';
 import { createStorage } from './lakehouse/index.ts';
 import { createWebhookDeliverer } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
-import { createReceiverOutbound } from './outbound/index.ts';
+import { createOrchestrate, type Orchestrate } from './orchestrate/index.ts';
+import { createOutbound, createReceiverOutbound, listOwnOrigins } from './outbound/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
 import { findServerFolders, openStore, type Store, type Transaction } from './store/index.ts';
 import {
@@ -78,7 +80,12 @@ export async function createPlatform(
   const web =
     role === 'worker'
       ? undefined
-      : Promise.all([import('./http/index.ts'), import('./faces/olake/index.ts'), import('./faces/iceberg/index.ts')]);
+      : Promise.all([
+          import('./http/index.ts'),
+          import('./faces/olake/index.ts'),
+          import('./faces/iceberg/index.ts'),
+          import('./faces/keboola/index.ts'),
+        ]);
   const store = await openStore(config, world, {
     role: role === 'serve' ? 'owner' : 'guest',
     log: (message) => observe.log.info(message),
@@ -107,6 +114,9 @@ interface Rooms {
   readonly engine: OpenEngine;
   readonly scheduler: Scheduler;
   readonly sync: Sync;
+  readonly orchestrate: Orchestrate;
+  /** Tells the rooms on which port this process listens. */
+  listensOn(port: number): void;
 }
 
 async function openRooms(base: Base): Promise<Rooms> {
@@ -125,12 +135,15 @@ async function openRooms(base: Base): Promise<Rooms> {
   const observers: RunObserver[] = [];
   const components: Component[] = [];
   const receivers = createReceiverOutbound({ allowsLocal: isLoopback(config.host) });
+  const deliverers: Record<string, Deliverer> = {
+    webhook: createWebhookDeliverer({ outbound: receivers, now: () => world.now() }),
+  };
   const engine = await createEngine({
     store,
     world,
     components,
     observers,
-    deliverers: { webhook: createWebhookDeliverer({ outbound: receivers, now: () => world.now() }) },
+    deliverers,
     settings: {
       slots: config.workerSlots,
       leaseSeconds: config.leaseSeconds,
@@ -140,22 +153,42 @@ async function openRooms(base: Base): Promise<Rooms> {
     log: (level, message, fields) => observe.log[level](fields ?? {}, message),
   });
   const replication: Replication = await createReplication({ ...base, access, engine, scheduler });
-  components.push(...replication.components);
-  observers.push(...replication.observers);
-  return { access, engine, scheduler, sync: replication.sync };
+  let port: number | undefined = config.port === 0 ? undefined : config.port;
+  const ownOrigins = (): readonly string[] => listOwnOrigins(config, port);
+  const orchestrate = createOrchestrate({
+    ...base,
+    engine,
+    scheduler,
+    tokens: access.tokens,
+    secrets: access.secrets,
+    audit: access.audit,
+    outbound: createOutbound({ config, ownOrigins }),
+    components: [],
+    messages: { send: async () => {} },
+    log: observe.log,
+    ownOrigins,
+    version,
+  });
+  components.push(...replication.components, ...orchestrate.engineComponents);
+  observers.push(...replication.observers, ...orchestrate.observers);
+  Object.assign(deliverers, orchestrate.deliverers);
+  const listensOn = (actual: number): void => void (port = actual);
+  return { access, engine, scheduler, sync: replication.sync, orchestrate, listensOn };
 }
 
 type WebModules = readonly [
   typeof import('./http/index.ts'),
   typeof import('./faces/olake/index.ts'),
   typeof import('./faces/iceberg/index.ts'),
+  typeof import('./faces/keboola/index.ts'),
 ];
 
-async function openServer(rooms: Base & Rooms, [http, olake, iceberg]: WebModules): Promise<Server> {
-  const { config, world, observe, store, access, sync } = rooms;
+async function openServer(rooms: Base & Rooms, [http, olake, iceberg, keboola]: WebModules): Promise<Server> {
+  const { config, world, observe, store, access, sync, orchestrate } = rooms;
   const faces: Face[] = [
     olake.createOlakeFace({ sync, access, config, world, version }),
     iceberg.createIcebergFace({ warehouse: await openWarehouse(rooms), access, config, version }),
+    keboola.createKeboolaFace({ orchestrate, access, config, world, version }),
   ];
   return http.createServer({
     config,
@@ -223,6 +256,7 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
   return {
     async start() {
       const url = await parts.server?.listen();
+      if (url !== undefined) parts.listensOn(Number(new URL(url).port || 80));
       // A server that is restarted more often than it purges would never do so else.
       void purging();
       if (role !== 'api') {
