@@ -55,8 +55,8 @@ async function fillStore(store: Store): Promise<void> {
     [nasty],
   );
   await store.pool.query(
-    `insert into run (id, project, kind, state, trigger, snapshot, created_by, started_at)
-     select 'r_' || n, '123', 'sync', 'failed', 'manual', $1, '', now() - n * interval '1.000001 s' from generate_series(1, 2000) n`,
+    `insert into run (id, path, project, kind, state, trigger, snapshot, created_by, started_at)
+     select 'r_' || n, n::text, '123', 'sync', 'failed', 'manual', $1, '', now() - n * interval '1.000001 s' from generate_series(1, 2000) n`,
     [JSON.stringify({ nasty, nested: [1, null, { deep: 0.1 }] })],
   );
   await store.pool.query(

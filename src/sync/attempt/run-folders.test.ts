@@ -13,8 +13,8 @@ test('folders of runs go with their runs, all others stay', async (t) => {
   t.after(() => rm(dataDir, { recursive: true, force: true }));
   assert.equal(await removeOldRunFolders(store.db, dataDir), 0);
   await store.pool.query(
-    `insert into run (id, kind, project, definition, trigger, state, created_by)
-     values ('r_KEPT', 'sync', 'p', 'sync.job/1', 'manual', 'succeeded', 'u')`,
+    `insert into run (id, path, kind, project, definition, trigger, state, created_by)
+     values ('r_KEPT', '1', 'sync', 'p', 'sync.job/1', 'manual', 'succeeded', 'u')`,
   );
   for (const name of ['r_KEPT', 'r_GONE', 'notes']) {
     await mkdir(runFolderOf(dataDir, name), { recursive: true });
