@@ -24,11 +24,14 @@ interface TaskSettings {
 
 export type Channel = 'error' | 'warning' | 'waiting' | 'processing';
 
-/** Whom to tell of what (5.3); `email` may also be the URL of a webhook that was defined here (15.11). */
+/** Whom to tell of what (5.3); `email` may also be the address of a webhook (15.11). */
 export interface NotificationRule {
   readonly email: string;
   readonly channel: Channel;
+  /** As shown: `#secret` of a webhook is the mask. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** What signs the messages to a webhook, sealed for `WEBHOOK_SECRET`. Never shown. */
+  readonly sealedSecret?: string;
 }
 
 export interface Orchestration {

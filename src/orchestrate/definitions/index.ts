@@ -1,2 +1,3 @@
 export { createDefinitions } from './definitions.ts';
+export { WEBHOOK_SECRET } from './webhook-secrets.ts';
 export type * from './types.ts';

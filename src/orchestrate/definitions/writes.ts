@@ -18,6 +18,7 @@ import {
   type Values,
 } from './tables.ts';
 import type { Sent } from './types.ts';
+import { sealWebhookSecrets } from './webhook-secrets.ts';
 
 const PATH = '/orchestrations';
 
@@ -61,7 +62,7 @@ async function insert(rooms: DefinitionContext, tx: Transaction, { scope, fields
     tokenId: (fields.tokenId ?? own)!,
     ownTokenId: own,
     tasks: JSON.stringify(await placeTasks(rooms, tx, { tasks: fields.tasks ?? [], stored: [] })),
-    notifications: JSON.stringify(fields.notifications ?? []),
+    notifications: JSON.stringify(sealWebhookSecrets(rooms.secrets, fields.notifications ?? [], [])),
     nextScheduledTime: await reschedule(rooms, tx, timing),
   };
   await insertOrchestration(tx, { id, project: scope.project, by: nameOf(scope), values });
@@ -126,6 +127,8 @@ async function mergedValues(rooms: DefinitionContext, tx: Transaction, { stored,
   };
   const isSameTiming = (Object.keys(timing) as (keyof typeof timing)[]).every((key) => timing[key] === stored[key]);
   const tasks = fields.tasks && (await placeTasks(rooms, tx, { tasks: fields.tasks, stored: stored.tasks }));
+  const notifications =
+    fields.notifications && sealWebhookSecrets(rooms.secrets, fields.notifications, stored.notifications);
   return {
     name: fields.name ?? stored.name,
     crontab: timing.crontabRecord,
@@ -136,7 +139,7 @@ async function mergedValues(rooms: DefinitionContext, tx: Transaction, { stored,
     tokenId: fields.tokenId ?? stored.tokenId,
     ownTokenId: stored.ownTokenId,
     tasks: JSON.stringify(tasks ?? stored.tasks),
-    notifications: JSON.stringify(fields.notifications ?? stored.notifications),
+    notifications: JSON.stringify(notifications ?? stored.notifications),
     nextScheduledTime: isSameTiming ? stored.nextScheduledTime : await reschedule(rooms, tx, timing),
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { ComponentSpec } from '../../../src/components/kit/index.ts';
+import { WEBHOOK_SECRET } from '../../../src/orchestrate/index.ts';
 import { startRig, type Rig } from './rig.ts';
 
 type Json = Record<string, unknown>;
@@ -168,5 +169,41 @@ void suite('secrets in the parameters of tasks', () => {
     const { definitions } = rig.orchestrate;
     const [task] = await definitions.tasks('1', made.id);
     assert.throws(() => definitions.parameters.open({ ...task!, id: task!.id + 1 }), /changed or moved/);
+  });
+
+  test('of webhooks are masked and sealed, and kept for the same address alone', async () => {
+    const hook = {
+      email: 'https://hooks.tern.example/in',
+      channel: 'error',
+      parameters: { '#secret': 'very-secret-8' },
+    };
+    const { body } = await rig.ask('POST', '/orchestrations', { body: { name: 'hooks', notifications: [hook] } });
+    const made = body as { id: number; notifications: unknown };
+    const shown = { ...hook, parameters: { '#secret': MASK } };
+    assert.deepEqual(made.notifications, [shown]);
+    const path = `/orchestrations/${made.id}/notifications`;
+    const more = [{ ...shown, channel: 'warning' }, shown];
+    const kept = await rig.ask('PUT', path, { body: more });
+    assert.deepEqual(kept.body, more);
+    const stored = (await rig.orchestrate.definitions.get('1', made.id)).notifications;
+    for (const { sealedSecret } of stored) {
+      assert.equal(rig.access.secrets.open(sealedSecret!, WEBHOOK_SECRET), 'very-secret-8');
+    }
+    for (const bad of [
+      { ...shown, email: 'https://thief.example/in' },
+      { ...hook, email: 'ops@tern.example' },
+      { ...hook, parameters: { '#other': 'x' } },
+      { ...hook, parameters: { '#secret': '' } },
+      { ...hook, parameters: { '#secret': 7 } },
+      { ...hook, email: 'https://127.0.0.1/in' },
+    ]) {
+      assert.equal((await rig.ask('PUT', path, { body: [bad] })).status, 400, JSON.stringify(bad));
+    }
+    assert.deepEqual((await rig.ask('GET', path)).body, more);
+    const { rows } = await rig.store.pool.query<{ text: string }>(
+      'select o::text as text from orchestration o where id = $1',
+      [made.id],
+    );
+    assert.doesNotMatch(rows[0]!.text, /very-secret/);
   });
 });

@@ -2,13 +2,21 @@ import { toFailure } from '../../../errors.ts';
 import type { Outbound } from '../../../outbound/index.ts';
 import { readEmail } from '../../emails.ts';
 import type { Channel, NotificationRule } from '../../types.ts';
-import { isObject, readList, readObject, readWhole, refuse } from './fields.ts';
+import { isObject, readList, readObject, readText, readWhole, refuse, show } from './fields.ts';
 
 const CHANNELS: readonly Channel[] = ['error', 'warning', 'waiting', 'processing'];
 /** The number that a channel cannot do without. */
 const NEEDED: Partial<Record<Channel, string>> = { waiting: 'timeout', processing: 'tolerance' };
 
-/** Checks a list of notifications (keboola contract 5.3); throws `bad_request` naming the first field that is wrong. */
+/** The parameter of a webhook that signs what is sent to it. */
+export const SECRET = '#secret';
+const LONGEST_SECRET = 255;
+const WEBHOOK = /^https?:\/\//i;
+
+/**
+ * Checks a list of notifications (keboola contract 5.3); throws `bad_request` naming the first field that is wrong. The
+ * secrets of webhooks are still in clear.
+ */
 export function readNotifications(
   sent: unknown,
   field: string,
@@ -27,12 +35,17 @@ function readRule(sent: unknown, field: string, outbound: Pick<Outbound, 'checkU
   if (needed !== undefined) {
     readWhole(parameters[needed], `${field}.parameters.${needed}`, [1, Number.MAX_SAFE_INTEGER]);
   }
+  for (const key of Object.keys(parameters).filter((name) => name.startsWith('#'))) {
+    const name = `${field}.parameters.${show(key)}`;
+    if (key !== SECRET || !WEBHOOK.test(email)) throw refuse(name, `only ${SECRET} of a webhook is kept secret`);
+    readText(parameters[key], name, LONGEST_SECRET);
+  }
   return { email, channel, parameters };
 }
 
 /** An e-mail address, or the https address of a webhook. */
 function readRecipient(value: unknown, field: string, outbound: Pick<Outbound, 'checkUrl'>): string {
-  if (typeof value !== 'string' || !/^https?:\/\//i.test(value)) return readEmail(value, field);
+  if (typeof value !== 'string' || !WEBHOOK.test(value)) return readEmail(value, field);
   try {
     return outbound.checkUrl(value);
   } catch (thrown) {
