@@ -116,6 +116,8 @@ export interface Message {
   readonly cause: string;
   /** For webhooks: the same as data. */
   readonly data: unknown;
+  /** Of the webhook's rule: what signs it (`NotificationRule.sealedSecret`). */
+  readonly sealedSecret?: string;
 }
 
 /** The port through which this room tells people; `notify` stands behind it. */

@@ -39,7 +39,8 @@ const notification = object({
   channel: { type: 'string', enum: ['error', 'warning', 'waiting', 'processing'] },
   parameters: {
     type: 'object',
-    description: 'waiting: timeout in minutes; processing: tolerance in percent of the usual duration.',
+    description:
+      'waiting: timeout in minutes; processing: tolerance in percent of the usual duration; of a webhook: #secret, which signs.',
   },
 });
 
