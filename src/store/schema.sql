@@ -4,12 +4,6 @@ create sequence attempt_fence;
 create sequence orchestration_task_id;
 create sequence run_number;
 
-create table admission (
-  only_one boolean not null default true,
-  constraint admission_pkey PRIMARY KEY (only_one),
-  constraint admission_only_one_check CHECK (only_one)
-);
-
 create table admission_line (
   run_id text not null,
   number bigint not null,
@@ -181,6 +175,26 @@ CREATE INDEX orchestration_listing ON orchestration USING btree (project, id) WH
 CREATE INDEX orchestration_of_token ON orchestration USING btree (token_id) WHERE (deleted_at IS NULL);
 CREATE INDEX orchestration_own_token ON orchestration USING btree (own_token_id) WHERE (own_token_id IS NOT NULL);
 
+create table orchestration_backfill (
+  id bigint not null generated always as identity,
+  orchestration_id bigint not null,
+  from_at timestamp with time zone not null,
+  to_at timestamp with time zone not null,
+  times timestamp with time zone[] not null,
+  made integer not null default 0,
+  concurrency integer not null,
+  state text not null default 'active'::text,
+  message text,
+  initiator_id bigint not null,
+  initiator_agent text not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  ended_at timestamp with time zone,
+  constraint orchestration_backfill_pkey PRIMARY KEY (id),
+  constraint orchestration_backfill_orchestration_id_fkey FOREIGN KEY (orchestration_id) REFERENCES orchestration(id),
+  constraint orchestration_backfill_state_check CHECK ((state = ANY (ARRAY['active'::text, 'done'::text, 'cancelled'::text, 'failed'::text])))
+);
+CREATE INDEX orchestration_backfill_of ON orchestration_backfill USING btree (orchestration_id, id);
+
 create table orchestration_job (
   run_id text not null,
   orchestration_id bigint not null,
@@ -196,11 +210,14 @@ create table orchestration_job (
   logical_at timestamp with time zone,
   coalesced_ticks integer not null default 0,
   usual_seconds double precision,
+  backfill_id bigint,
   constraint orchestration_job_pkey PRIMARY KEY (run_id),
+  constraint orchestration_job_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES orchestration_backfill(id),
   constraint orchestration_job_orchestration_id_fkey FOREIGN KEY (orchestration_id) REFERENCES orchestration(id),
   constraint orchestration_job_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE,
   constraint orchestration_job_initialized_by_check CHECK ((initialized_by = ANY (ARRAY['manually'::text, 'scheduler'::text, 'trigger'::text])))
 );
+CREATE INDEX orchestration_job_backfill ON orchestration_job USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX orchestration_job_history ON orchestration_job USING btree (orchestration_id, run_id DESC);
 CREATE UNIQUE INDEX orchestration_job_tick ON orchestration_job USING btree (orchestration_id, scheduled_at) WHERE ((scheduled_at IS NOT NULL) AND (initialized_by = 'scheduler'::text));
 
@@ -214,6 +231,19 @@ create table orchestration_request (
   constraint orchestration_request_pkey PRIMARY KEY (token_id, path, key)
 );
 CREATE INDEX orchestration_request_age ON orchestration_request USING btree (created_at);
+
+create table orchestration_tick (
+  orchestration_id bigint not null,
+  due_at timestamp with time zone not null,
+  outcome text not null,
+  reason text,
+  run_id text,
+  seen_at timestamp with time zone not null default clock_timestamp(),
+  constraint orchestration_tick_pkey PRIMARY KEY (orchestration_id, due_at),
+  constraint orchestration_tick_orchestration_id_fkey FOREIGN KEY (orchestration_id) REFERENCES orchestration(id),
+  constraint orchestration_tick_outcome_check CHECK ((outcome = ANY (ARRAY['missed'::text, 'coalesced'::text, 'skipped'::text, 'refused'::text])))
+);
+CREATE INDEX orchestration_tick_age ON orchestration_tick USING btree (seen_at);
 
 create table outbox (
   id bigint not null generated always as identity,

@@ -11,10 +11,6 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 /** Written as JSON text, or as an object, which the driver turns into text; arrays and scalars must be text. */
 export type Json = ColumnType<unknown, string | object | null, string | object | null>;
 
-export interface AdmissionTable {
-  only_one: Generated<boolean>;
-}
-
 export interface AdmissionLineTable {
   run_id: string;
   number: number;
@@ -146,6 +142,22 @@ export interface OrchestrationTable {
   deleted_at: Timestamp | null;
 }
 
+export interface OrchestrationBackfillTable {
+  id: Always<number>;
+  orchestration_id: number;
+  from_at: Timestamp;
+  to_at: Timestamp;
+  times: Timestamp[];
+  made: Generated<number>;
+  concurrency: number;
+  state: Generated<'active' | 'done' | 'cancelled' | 'failed'>;
+  message: string | null;
+  initiator_id: number;
+  initiator_agent: string;
+  created_at: Generated<Timestamp>;
+  ended_at: Timestamp | null;
+}
+
 export interface OrchestrationJobTable {
   run_id: string;
   orchestration_id: number;
@@ -161,6 +173,7 @@ export interface OrchestrationJobTable {
   logical_at: Timestamp | null;
   coalesced_ticks: Generated<number>;
   usual_seconds: number | null;
+  backfill_id: number | null;
 }
 
 export interface OrchestrationRequestTable {
@@ -170,6 +183,15 @@ export interface OrchestrationRequestTable {
   body_hash: string;
   made: string;
   created_at: Generated<Timestamp>;
+}
+
+export interface OrchestrationTickTable {
+  orchestration_id: number;
+  due_at: Timestamp;
+  outcome: 'missed' | 'coalesced' | 'skipped' | 'refused';
+  reason: string | null;
+  run_id: string | null;
+  seen_at: Generated<Timestamp>;
 }
 
 export interface OutboxTable {
@@ -376,7 +398,6 @@ export interface UsersTable {
 }
 
 export interface Database {
-  admission: AdmissionTable;
   admission_line: AdmissionLineTable;
   attempt: AttemptTable;
   audit: AuditTable;
@@ -387,8 +408,10 @@ export interface Database {
   log_chunk: LogChunkTable;
   log_head: LogHeadTable;
   orchestration: OrchestrationTable;
+  orchestration_backfill: OrchestrationBackfillTable;
   orchestration_job: OrchestrationJobTable;
   orchestration_request: OrchestrationRequestTable;
+  orchestration_tick: OrchestrationTickTable;
   outbox: OutboxTable;
   project_settings: ProjectSettingsTable;
   run: RunTable;

@@ -62,12 +62,6 @@ create index admission_pool on admission_line (pool, number) where stage = 'pool
 create index admission_child on admission_line (pool, parent_run_id, number) where stage = 'pool';
 create index admission_pool_taken on admission_line (pool, parent_run_id) where stage = 'admitted';
 
--- Whoever admits locks this row: admissions happen one after another.
-create table admission (
-  only_one boolean primary key default true check (only_one)
-);
-insert into admission default values;
-
 -- A run's labels once more, ordered by number: the newest runs with a label are found without reading the others.
 create table run_label (
   name text not null,
