@@ -287,7 +287,7 @@ const settings: Settings = {
   },
   smtpUrl: {
     fallback: null,
-    about: 'Mail server, smtp:// or smtps://; without it messages stay in the outbox.',
+    about: 'Mail server, smtp:// or smtps://; ?verify=no takes any certificate. Without it messages stay in the outbox.',
     secret: true,
     parse: url('smtp:', 'smtps:'),
   },

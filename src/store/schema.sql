@@ -148,6 +148,36 @@ create table log_head (
   constraint log_head_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE
 );
 
+create table message (
+  id bigint not null generated always as identity,
+  key text not null,
+  project text not null,
+  orchestration_id bigint not null,
+  job_number bigint not null,
+  channel text not null,
+  recipient text not null,
+  subject text not null,
+  text text not null,
+  html text not null,
+  data json,
+  sealed_secret text,
+  cause text not null,
+  state text not null,
+  sends integer not null default 0,
+  attempts integer not null default 0,
+  last_error text,
+  created_at timestamp with time zone not null default now(),
+  sent_at timestamp with time zone,
+  constraint message_pkey PRIMARY KEY (id),
+  constraint message_key_key UNIQUE (key),
+  constraint message_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text, 'held'::text])))
+);
+CREATE INDEX message_age ON message USING btree (created_at);
+CREATE INDEX message_cause ON message USING btree (project, cause, created_at);
+CREATE INDEX message_listing ON message USING btree (project, id DESC);
+CREATE INDEX message_of_job ON message USING btree (job_number, id DESC);
+CREATE INDEX message_of_orchestration ON message USING btree (orchestration_id, id DESC);
+
 create table orchestration (
   id bigint not null generated always as identity,
   project text not null,
@@ -193,6 +223,7 @@ create table orchestration_backfill (
   constraint orchestration_backfill_orchestration_id_fkey FOREIGN KEY (orchestration_id) REFERENCES orchestration(id),
   constraint orchestration_backfill_state_check CHECK ((state = ANY (ARRAY['active'::text, 'done'::text, 'cancelled'::text, 'failed'::text])))
 );
+CREATE UNIQUE INDEX orchestration_backfill_active ON orchestration_backfill USING btree (orchestration_id) WHERE (state = 'active'::text);
 CREATE INDEX orchestration_backfill_of ON orchestration_backfill USING btree (orchestration_id, id);
 
 create table orchestration_job (

@@ -121,6 +121,28 @@ export interface LogHeadTable {
   is_full: Generated<boolean>;
 }
 
+export interface MessageTable {
+  id: Always<number>;
+  key: string;
+  project: string;
+  orchestration_id: number;
+  job_number: number;
+  channel: string;
+  recipient: string;
+  subject: string;
+  text: string;
+  html: string;
+  data: Json | null;
+  sealed_secret: string | null;
+  cause: string;
+  state: 'pending' | 'sent' | 'failed' | 'held';
+  sends: Generated<number>;
+  attempts: Generated<number>;
+  last_error: string | null;
+  created_at: Generated<Timestamp>;
+  sent_at: Timestamp | null;
+}
+
 export interface OrchestrationTable {
   id: Always<number>;
   project: string;
@@ -407,6 +429,7 @@ export interface Database {
   job: JobTable;
   log_chunk: LogChunkTable;
   log_head: LogHeadTable;
+  message: MessageTable;
   orchestration: OrchestrationTable;
   orchestration_backfill: OrchestrationBackfillTable;
   orchestration_job: OrchestrationJobTable;
