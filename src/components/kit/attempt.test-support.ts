@@ -1,0 +1,51 @@
+import type { Attempt, TaskView } from '../../engine/index.ts';
+import type { ComponentCall, ComponentSpec, Parameters } from './types.ts';
+
+/** A call as a test makes it, without an engine behind it. */
+export interface TestCall {
+  readonly call: ComponentCall;
+  readonly lines: string[];
+  readonly controller: AbortController;
+  /** What was remembered last. */
+  memo(): unknown;
+}
+
+export interface TestCallOptions {
+  readonly task?: string;
+  readonly number?: number;
+  readonly memo?: unknown;
+}
+
+let tasks = 0;
+
+/** For components that start no children: what they need of an attempt, and nothing that they must not use. */
+export function createTestCall(parameters: Parameters, options: TestCallOptions = {}): TestCall {
+  const lines: string[] = [];
+  const controller = new AbortController();
+  let memo: unknown = options.memo ?? null;
+  const id = options.task ?? `t_${++tasks}`;
+  const attempt = {
+    number: options.number ?? 1,
+    task: { id, memo } as TaskView,
+    run: { id: `r_${id}`, number: tasks, path: String(tasks), project: '1' },
+    signal: controller.signal,
+    log: (_level: string, message: string) => void lines.push(message),
+    progress() {},
+    remember: async (value: unknown) => void (memo = value),
+  } as unknown as Attempt;
+  return {
+    call: { parameters, attempt, project: '1', path: String(tasks), tokenId: 1 },
+    lines,
+    controller,
+    memo: () => memo,
+  };
+}
+
+/** Executes a component with these parameters. */
+export async function execute(
+  spec: ComponentSpec,
+  parameters: Parameters,
+  options?: TestCallOptions,
+): Promise<unknown> {
+  return spec.execute(createTestCall(parameters, options).call);
+}

@@ -1,0 +1,84 @@
+import { loadConnectorsOf } from '../../connectors/index.ts';
+import type { SqlSession } from '../../connectors/kit/index.ts';
+import { Failure } from '../../errors.ts';
+import { createWorld } from '../../world.ts';
+import { createResult, failureAt } from './result.ts';
+import { firstWord } from './tokens.ts';
+import { bindVariables } from './variables.ts';
+import type { ConnectionPlace, SqlResult, SqlWork } from './work.ts';
+
+/** They would end or split the transaction that all statements are in. */
+const TRANSACTION_WORDS = new Set([
+  'BEGIN',
+  'START',
+  'COMMIT',
+  'END',
+  'ROLLBACK',
+  'ABORT',
+  'PREPARE',
+  'SAVEPOINT',
+  'RELEASE',
+]);
+
+export interface ConnectedPorts {
+  log(message: string): void;
+  onCancel(cancel: () => void): void;
+}
+
+/** Runs the statements in the database that a connector reaches. */
+export async function runConnected(work: SqlWork, place: ConnectionPlace, ports: ConnectedPorts): Promise<SqlResult> {
+  const connectors = await loadConnectorsOf([place.type]);
+  const connector = connectors.sources.find(({ type }) => type === place.type);
+  if (!connector?.openSql) throw new Failure('bad_request', `Connections of type "${place.type}" do not offer SQL`);
+  const cancellation = new AbortController();
+  ports.onCancel(() => cancellation.abort());
+  const session = await connector.openSql(place.config, {
+    world: createWorld(),
+    log: ({ message }) => ports.log(message),
+    signal: cancellation.signal,
+    allowPath(path) {
+      throw new Failure('forbidden', `SQL runs over the network only, not over the socket ${path}`);
+    },
+  });
+  cancellation.signal.addEventListener('abort', () => session.abandon());
+  try {
+    return await runAll(session, work);
+  } finally {
+    if (!cancellation.signal.aborted) await session.close();
+  }
+}
+
+async function runAll(session: SqlSession, work: SqlWork): Promise<SqlResult> {
+  const variables = new Map(work.variables);
+  const builder = createResult();
+  if (work.inTransaction) await session.begin();
+  for (const [at, sql] of work.statements.entries()) {
+    try {
+      const word = firstWord(sql);
+      if (TRANSACTION_WORDS.has(word)) {
+        throw new Failure(
+          'forbidden',
+          `${word} is not allowed here; inTransaction says whether all is one transaction`,
+        );
+      }
+      const { text, values } = bindVariables(sql, variables);
+      let hasRows = false;
+      const begin = (): void => {
+        if (!hasRows) builder.beginRows();
+        hasRows = true;
+      };
+      const row = (columns: readonly string[], cells: readonly unknown[]): void => {
+        begin();
+        builder.addRow(columns, cells);
+      };
+      const { rowsAffected, answersRows } = await session.run({ text, values, row });
+      if (answersRows) begin();
+      builder.endStatement(rowsAffected);
+    } catch (error) {
+      if (work.inTransaction) await session.rollback().catch(() => undefined);
+      throw failureAt(at + 1, error);
+    }
+  }
+  if (work.inTransaction) await session.commit();
+  return builder.result();
+}

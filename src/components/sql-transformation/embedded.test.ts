@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.test-support.ts';
+import type { ComponentPorts, Parameters } from '../kit/index.ts';
+import { component } from './component.ts';
+import type { SqlResult } from './work.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'penstock-sql-'));
+const ports = { config: { dataDir: join(folder, 'data') }, lake: { open: async () => undefined } };
+const spec = component(ports as unknown as ComponentPorts);
+
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(statements: readonly string[], more: Parameters = {}, options?: TestCallOptions): Promise<SqlResult> {
+  return execute(spec, { statements, ...more }, options) as Promise<SqlResult>;
+}
+
+describe('sql.transformation in the database of the project', () => {
+  it('runs statements in order, counts what they change, and keeps the tables for the next run', async () => {
+    const made = await run([
+      'create table daily (day date, amount decimal(10,2))',
+      "insert into daily values ('2026-01-01', 1.50), ('2026-01-02', 2.25), ('2026-01-03', 3)",
+      'update daily set amount = amount * 2 where amount > 2',
+      "delete from daily where day = '2026-01-01';",
+    ]);
+    assert.deepEqual(
+      made.statements,
+      [0, 3, 2, 1].map((rowsAffected, at) => ({ index: at + 1, rowsAffected })),
+    );
+    const read = await run(['select * from daily order by day']);
+    assert.deepEqual(read.rows, [
+      { day: '2026-01-02', amount: '4.50' },
+      { day: '2026-01-03', amount: '6.00' },
+    ]);
+  });
+
+  it('binds variables as values, never as text, and leaves casts, strings and comments alone', async () => {
+    const evil = `'); drop table daily; --`;
+    const { rows } = await run(
+      [
+        `select :evil as evil, ':evil' as word, 'x'::varchar as cast, :n + 1 as n, $$ :evil $$ as dollars, :evil = :evil as same /* :n */ -- :n`,
+      ],
+      { variables: { evil, n: 41, '#hidden': 'x' } },
+    );
+    assert.deepEqual(rows, [{ evil, word: ':evil', cast: 'x', n: 42, dollars: ' :evil ', same: true }]);
+    assert.deepEqual((await run(['select :hidden as h'], { variables: { '#hidden': 's' } })).rows, [{ h: 's' }]);
+    assert.equal((await run(['select count(*) as n from daily'])).rows.length, 1, 'the table is still there');
+  });
+
+  it('says which variable is missing', async () => {
+    await assert.rejects(
+      run(['select 1', 'select :nobody']),
+      /^Failure: Statement 2: .*no variable "nobody" is given/s,
+    );
+  });
+
+  it('keeps numbers exact: as text where JSON cannot hold them', async () => {
+    const { rows } = await run([
+      `select 9007199254740991::bigint a, 9007199254740993::bigint b, 170141183460469231731687303715884105727::hugeint c,
+        1.10::decimal(38, 20) d, 'nan'::double e, null f, 0.5::double g, true h`,
+    ]);
+    assert.deepEqual(rows, [
+      {
+        a: 9007199254740991,
+        b: '9007199254740993',
+        c: '170141183460469231731687303715884105727',
+        d: '1.10000000000000000000',
+        e: 'NaN',
+        f: null,
+        g: 0.5,
+        h: true,
+      },
+    ]);
+  });
+
+  it('keeps at most 1000 rows of the last statement that answers rows, and says that there were more', async () => {
+    const result = await run([
+      'select 1',
+      'select i from range(1001) t(i)',
+      'create table if not exists other (a int)',
+    ]);
+    assert.equal(result.rows.length, 1000);
+    assert.equal(result.truncated, true);
+    const exact = await run(['select i from range(1000) t(i)']);
+    assert.equal(exact.rows.length, 1000);
+    assert.equal(exact.truncated, undefined);
+    const wide = await run(["select repeat('x', 100000) as x from range(50)"]);
+    assert.ok(wide.rows.length < 10 && wide.truncated);
+  });
+
+  it('answers the rows of RETURNING and counts them', async () => {
+    const result = await run(['create table keyed (a int)', 'insert into keyed values (1), (2) returning a * 10 as b']);
+    assert.deepEqual(result.rows, [{ b: 10 }, { b: 20 }]);
+    assert.equal(result.statements[1]!.rowsAffected, 2);
+  });
+
+  it('takes everything back when a statement fails, unless it is told not to', async () => {
+    const statements = [
+      'create table half (a int)',
+      'insert into half values (1)',
+      'insert into half select 1 / (a - a)::int::varchar::int from nowhere',
+    ];
+    await assert.rejects(run(statements), /^Failure: Statement 3: .*nowhere/s);
+    await assert.rejects(run(['select * from half']), /half does not exist/);
+    await assert.rejects(run(statements, { inTransaction: false }), /^Failure: Statement 3/);
+    assert.equal((await run(['select * from half'])).rows.length, 1);
+  });
+
+  it('does not run again what an earlier attempt has committed', async () => {
+    const task = { task: 't_twice' };
+    await run(['create table counted (a int)']);
+    const first = await run(['insert into counted values (1)'], {}, task);
+    const again = await run(['insert into counted values (1)'], {}, { ...task, number: 2 });
+    assert.deepEqual(again, first);
+    assert.equal((await run(['select * from counted'])).rows.length, 1);
+    await run(['insert into counted values (2)'], {}, { task: 't_other', number: 2 });
+    assert.equal((await run(['select * from counted'])).rows.length, 2, 'one that has committed nothing is run');
+    const begun = { number: 2, memo: { hasBegun: true } };
+    await assert.rejects(run(['select 1'], { inTransaction: false }, begun), /Interrupted by a server restart/);
+  });
+
+  it('ends a statement that is cancelled, keeps nothing of it, and leaves no process', async () => {
+    const { call, controller } = createTestCall({
+      statements: [
+        'create table slow (a bigint)',
+        'insert into slow select count(*) from range(100000000) a, range(1000000) b',
+      ],
+    });
+    const ending = spec.execute(call);
+    const reason = new Error('cancelled by the test');
+    setTimeout(() => controller.abort(reason), 1000);
+    await assert.rejects(ending, reason);
+    await assert.rejects(run(['select * from slow']), /slow does not exist/, 'and the database opens for the next');
+  });
+
+  it('survives statements that need more memory than there is', async () => {
+    await assert.rejects(
+      run(["select list(x) from (select repeat('x', 1000) || i as x from range(100000000) t(i))"]),
+      /Statement 1: Out of Memory|ran out of memory/,
+    );
+    assert.equal((await run(['select 1 as a'])).rows.length, 1);
+  });
+
+  it('leaves nothing in its folder but the database', async () => {
+    await run(['select 1']);
+    const home = join(folder, 'data/sql/1');
+    assert.deepEqual(
+      readdirSync(home).filter((name) => !name.startsWith('project.duckdb')),
+      [],
+    );
+  });
+});

@@ -1,0 +1,60 @@
+import type { SqlValue } from '../../connectors/kit/index.ts';
+import type { FailureRecord } from '../../errors.ts';
+import type { TableName } from '../../lakehouse/index.ts';
+
+/** What the child process is to do. Crosses to it by IPC only: it holds secrets. */
+export interface SqlWork {
+  readonly statements: readonly string[];
+  readonly variables: readonly (readonly [string, SqlValue])[];
+  readonly inTransaction: boolean;
+  readonly at: EmbeddedPlace | ConnectionPlace;
+}
+
+/** The database of the project on this machine. */
+export interface EmbeddedPlace {
+  readonly kind: 'embedded';
+  readonly file: string;
+  /** Of this run alone: spilled rows, files of lake tables. */
+  readonly folder: string;
+  readonly memoryMb: number;
+  readonly threads: number;
+  /** The task, to find out whether an earlier attempt has committed. */
+  readonly task: string;
+  readonly isFirstAttempt: boolean;
+}
+
+/** A database that a connector reaches. */
+export interface ConnectionPlace {
+  readonly kind: 'connection';
+  readonly type: string;
+  readonly config: unknown;
+}
+
+export interface SqlResult {
+  readonly statements: readonly { readonly index: number; readonly rowsAffected: number }[];
+  /** Of the last statement that answers rows. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  /** There were more rows than are kept. */
+  readonly truncated?: true;
+}
+
+/** Files of a lake table as the child reads them. */
+export interface StagedTable {
+  readonly name: TableName;
+  readonly columns: readonly { readonly fieldId: number; readonly name: string; readonly type: string }[];
+  readonly files: readonly string[];
+  /** File with the deleted rows (`file,row` by lines), or null. */
+  readonly deletes: string | null;
+}
+
+export type ToParent =
+  | { readonly type: 'log'; readonly level: 'info' | 'warn'; readonly message: string }
+  | { readonly type: 'tables'; readonly names: readonly TableName[] }
+  | { readonly type: 'done'; readonly result: SqlResult }
+  | { readonly type: 'failed'; readonly record: FailureRecord };
+
+export type ToChild =
+  | { readonly type: 'work'; readonly work: SqlWork }
+  | { readonly type: 'tables'; readonly tables: readonly StagedTable[] }
+  | { readonly type: 'refused'; readonly record: FailureRecord }
+  | { readonly type: 'cancel' };
