@@ -27,3 +27,12 @@ export function compressPage(codec: ParquetCodec, page: Uint8Array, guess: numbe
       });
   }
 }
+
+/**
+ * Gives the memory of a page back at once that `compressPage` made and nobody reads any more. The collector would do it,
+ * too; but it is called for every few dozen megabytes of pages, and marks everything that a load holds each time. Small
+ * pages lie in memory that others share.
+ */
+export function releasePage(page: Uint8Array): void {
+  if (page.buffer.byteLength > Buffer.poolSize) (page.buffer as ArrayBuffer).transfer(0);
+}

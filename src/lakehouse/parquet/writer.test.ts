@@ -350,3 +350,23 @@ describe('a batch that does not fit its file', () => {
     await assert.rejects(writeBatches([column], [{ rows: 1, columns: [longs] }], 'zstd'), { kind: 'internal' });
   });
 });
+
+describe('memory of pages', () => {
+  it('is given back as soon as the output has taken them, whatever the codec', async () => {
+    const column = { name: 'c', type: { kind: 'double' }, nullable: false } as const;
+    const numbers = Array.from({ length: 60_000 }, () => [Math.random()] as const);
+    for (const codec of ['none', 'snappy', 'gzip', 'zstd'] as const) {
+      const taken: Uint8Array[] = [];
+      const output = { write: async (pieces: readonly Uint8Array[]) => void taken.push(...pieces) };
+      const nothing = { close: async () => {}, abort: async () => {} };
+      const writer = await createParquetWriter({
+        columns: [{ column, fieldId: 1 }],
+        codec,
+        output: { ...output, ...nothing },
+      });
+      await writer.write({ rows: numbers.length, columns: [build(column, numbers, 0)] });
+      assert.ok(writer.bytes > 400_000, codec);
+      assert.ok(taken.reduce((sum, piece) => sum + piece.length, 0) < 1000, codec);
+    }
+  });
+});

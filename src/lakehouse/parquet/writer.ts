@@ -5,6 +5,7 @@ import type { OutputFile } from '../storage/types.ts';
 import { icebergBytes } from './bounds.ts';
 import type { EncodedChunk } from './chunk.ts';
 import { encodeChunk } from './chunk.ts';
+import { releasePage } from './compress.ts';
 import type { ChunkRecord, RowGroupRecord } from './footer.ts';
 import { encodeFooter, parquetMagic } from './footer.ts';
 import type { FileColumn } from './schema.ts';
@@ -89,12 +90,18 @@ async function writeGroup(target: GroupTarget, batch: ColumnBatch): Promise<RowG
     pending.push(...pieces);
     pendingBytes += chunk.bytes;
     if (pendingBytes < FLUSH_BYTES) continue;
-    await target.output.write(pending);
+    await flush(target.output, pending);
     pending = [];
     pendingBytes = 0;
   }
-  if (pendingBytes > 0) await target.output.write(pending);
+  if (pendingBytes > 0) await flush(target.output, pending);
   return { rows: batch.rows, start: target.start, chunks, end };
+}
+
+/** An output is done with the pieces when it answers. */
+async function flush(output: OutputFile, pieces: readonly Uint8Array[]): Promise<void> {
+  await output.write(pieces);
+  for (const piece of pieces) releasePage(piece);
 }
 
 type ColumnEncoder = (vector: ColumnVector, rows: number) => EncodedChunk;
