@@ -44,10 +44,11 @@ function createFinding({ store, project, read, get }: Ground, credentials: Pick<
     masterOf,
     async identify(text) {
       if (text === '' || text.length > LONGEST_TEXT) return undefined;
-      const token = await findShown(store.pool, sha256(text), read);
-      if (token !== undefined) return token.isDisabled || token.project !== project ? undefined : token;
+      // Costs no question to the database when the text is of another form.
       const principal = await credentials.authenticate({ cookies: [], tokens: [text] });
-      return principal === null ? undefined : masterOf(principal);
+      if (principal !== null) return masterOf(principal);
+      const token = await findShown(store.pool, sha256(text), read);
+      return token === undefined || token.isDisabled || token.project !== project ? undefined : token;
     },
     get: (id) => get(store.db, id),
     async describe(ids) {

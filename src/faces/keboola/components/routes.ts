@@ -17,7 +17,8 @@ export function componentRoutes(face: FaceContext): readonly Route[] {
     });
     return showQueueRun(run, contextOf(call, face.config));
   };
-  const common = { method: 'POST', right: 'start', status: 202, shapes: { answer: queueJob } } as const;
+  // Other than a job, it does what the caller makes up: a viewer may not.
+  const common = { method: 'POST', right: 'change', status: 202, shapes: { answer: queueJob } } as const;
   return [
     {
       method: 'GET',
@@ -51,7 +52,7 @@ export function componentRoutes(face: FaceContext): readonly Route[] {
     {
       method: 'POST',
       paths: ['/docker/run'],
-      right: 'start',
+      right: 'change',
       summary: 'Refused: the component is missing',
       ignoresBody: true,
       async handle() {

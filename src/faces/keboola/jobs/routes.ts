@@ -1,3 +1,4 @@
+import { PAGE_QUERY } from '../paging.ts';
 import { contextOf } from '../queue/routes.ts';
 import { route, type Call, type FaceContext, type Route } from '../route.ts';
 import { streamEvents } from './stream.ts';
@@ -75,7 +76,7 @@ function readRoutes(face: FaceContext): readonly Route[] {
       paths: [JOBS],
       right: 'read',
       summary: 'Jobs of an orchestration, newest first',
-      shapes: { answer: shapes.jobs },
+      shapes: { query: PAGE_QUERY, answer: shapes.jobs },
       find: findOrchestration(face),
       async handle(call, orchestrationId) {
         const page = await jobs.list(call.project, orchestrationId, call.page(USUAL_LIMIT));

@@ -1,4 +1,5 @@
 import { statusOf } from '../../../orchestrate/index.ts';
+import { PAGE_QUERY } from '../paging.ts';
 import type { FaceContext, Call, Route } from '../route.ts';
 import { showQueueRun, type QueueContext } from './show.ts';
 import * as shapes from './shapes.ts';
@@ -25,7 +26,7 @@ export function queueRoutes({ orchestrate, config }: FaceContext): readonly Rout
       paths: ['/queue/jobs'],
       right: 'read',
       summary: 'All runs, newest first, filtered by q',
-      shapes: { answer: shapes.queueJobs },
+      shapes: { query: { q: { type: 'string' }, ...PAGE_QUERY }, answer: shapes.queueJobs },
       async handle(call) {
         const filter = readFilter(call);
         const { runs, total } = await componentRuns.queue({ filter, ...call.page(USUAL_LIMIT) });
