@@ -2,7 +2,7 @@ import { Failure } from '../errors.ts';
 import type { Transaction } from '../store/index.ts';
 import { isConnectionLoss } from './connection-loss.ts';
 import { transact } from './context.ts';
-import type { AfterCommit, WorkerContext } from './context.ts';
+import type { AfterCommit } from './context.ts';
 import type { LogWriter } from './logs.ts';
 import type { ProgressWriter } from './progress.ts';
 import { addTasks, withdrawTasks } from './siblings.ts';
@@ -12,6 +12,7 @@ import type { ClaimedRows } from './tables/claim.ts';
 import type { Owner } from './tables/finish.ts';
 import { toJson, toRunView, toTaskView } from './tables/rows.ts';
 import type { Attempt, RunPlan, StartResult } from './types.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 const LARGEST_MEMO_BYTES = 64 * 1024;
 

@@ -1,12 +1,13 @@
 import { Failure, toFailure } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import { toAttempt } from './attempt-handle.ts';
-import type { EngineContext, WorkerContext } from './context.ts';
+import type { EngineContext } from './context.ts';
 import { createLogWriter } from './logs.ts';
 import type { LogWriter } from './logs.ts';
 import { createProgressWriter } from './progress.ts';
 import type { ClaimedRows } from './tables/claim.ts';
 import type { Attempt, AttemptResult } from './types.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /** An attempt that has not come back this long after its signal aborted is ended without it (`Component.graceMs`). */
 const ABORT_GRACE_MS = 8000;

@@ -1,11 +1,11 @@
 import { beginAttempt } from './attempt.ts';
 import type { RunningAttempt } from './attempt.ts';
 import { claimBatch } from './claim.ts';
-import type { WorkerContext } from './context.ts';
 import { startLoop } from './loop.ts';
 import type { Loop } from './loop.ts';
 import type { QueueName } from './queue.ts';
 import { settle } from './settle.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 const POLL_MS = 1000;
 const RECONNECT_MS = 250;

@@ -1,10 +1,8 @@
 import type { Store, Transaction } from '../store/index.ts';
 import type { World } from '../world.ts';
-import type { ChildWatch } from './child-watch.ts';
 import type { EngineLog, EngineMetrics } from './metrics.ts';
 import type { Queue } from './queue.ts';
 import type { Signals } from './signals.ts';
-import type { Turns } from './turns.ts';
 import type { Component, Deliverer, RunObserver } from './types.ts';
 
 export interface EngineSettings {
@@ -34,12 +32,6 @@ export interface EngineContext {
   readonly settings: EngineSettings;
   /** Names this process in attempts and signals. */
   readonly instance: string;
-}
-
-/** What the parts of a worker work with. */
-export interface WorkerContext extends EngineContext {
-  readonly childWatch: ChildWatch;
-  readonly turns: Turns;
 }
 
 /** Collects what is to be told after a transaction commits, so that nothing is told of one that does not. */

@@ -3,7 +3,7 @@ import { Failure, failureKinds } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import { admissionSubject } from './admission.ts';
 import { transact } from './context.ts';
-import type { AfterCommit, EngineContext, WorkerContext } from './context.ts';
+import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
@@ -12,6 +12,7 @@ import { closeRun, endTask, lockRun, parkTask, queueNextPhase, returnTask } from
 import type { Owner, TaskEnd } from './tables/finish.ts';
 import type { RunRow, TaskRow } from './tables/rows.ts';
 import type { RetryRule } from './types.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /** The attempt that is finished: its task as claimed. */
 export type Finishing = Pick<

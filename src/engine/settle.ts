@@ -1,7 +1,7 @@
 import type { AttemptEnd, AttemptFailure, RunningAttempt } from './attempt.ts';
-import type { WorkerContext } from './context.ts';
 import { finishFailure, finishSuccess, hashKey, park } from './finish.ts';
 import type { Failing, FinishOutcome } from './finish.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 const RETRY_MS = 250;
 

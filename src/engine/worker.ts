@@ -4,13 +4,14 @@ import type { RunningAttempt } from './attempt.ts';
 import { startChildWatch } from './child-watch.ts';
 import { startClaiming } from './claiming.ts';
 import type { Hold } from './claiming.ts';
-import type { EngineContext, WorkerContext } from './context.ts';
+import type { EngineContext } from './context.ts';
 import { finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { startOutboxSender } from './outbox.ts';
 import { startSweeper } from './sweep.ts';
 import { createTurns } from './turns.ts';
 import type { Worker } from './types.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /** After the grace of a stop, aborted attempts get this long to come back before they are handed over regardless. */
 const STOP_ABORT_MS = 2000;
