@@ -1,7 +1,6 @@
-import type { FailureRecord } from '../../errors.ts';
-import type { RunView, TaskView } from '../../engine/index.ts';
-import { COMPONENT_RUN } from './plan.ts';
-import type { ComponentInput, QueueRun, StatusWord, TokenName } from './types.ts';
+import type { RunView } from '../../engine/index.ts';
+import type { ComponentRow } from './tables.ts';
+import type { QueueRun, StatusWord, TokenName } from './types.ts';
 
 /** Run of an orchestration in the engine. */
 export const ORCHESTRATION_RUN = 'orchestration';
@@ -29,19 +28,21 @@ export function statusOf(run: Pick<RunView, 'state' | 'kind' | 'cancelRequested'
   }
 }
 
-/** A run with its tasks, as the queue shows it. Tokens that nobody knows any more keep their number. */
-export function toQueueRun(run: RunView, tasks: readonly TaskView[], tokens: ReadonlyMap<number, TokenName>): QueueRun {
-  const own = run.kind === COMPONENT_RUN ? tasks[0] : undefined;
+/** A run as the queue shows it. Tokens that nobody knows any more keep their number. */
+export function toQueueRun(
+  run: RunView,
+  row: ComponentRow | undefined,
+  tokens: ReadonlyMap<number, TokenName>,
+): QueueRun {
   const config = run.labels['config'] ?? null;
   const tokenId = Number(run.labels['token'] ?? 0);
-  const parameters = (own?.input as ComponentInput | undefined)?.parameters ?? {};
   return {
     run,
     component: run.labels['component'] ?? run.kind,
     config,
-    parameters: { ...parameters, ...(config !== null && { config }) },
-    result: own === undefined || own.state !== 'succeeded' ? null : own.output,
-    error: run.error as FailureRecord | null,
+    parameters: { ...row?.parameters, ...(config !== null && { config }) },
+    result: row?.result ?? null,
+    error: run.error,
     token: { id: tokenId, description: tokens.get(tokenId)?.description ?? run.createdBy },
   };
 }

@@ -15,6 +15,7 @@ import { readEnvelope, readParameters } from './parameters.ts';
 import { parentOf } from './parent.ts';
 import { COMPONENT_RUN, planComponentRun } from './plan.ts';
 import { toQuery } from './query.ts';
+import { readComponentRows } from './tables.ts';
 import type { ComponentAsk, ComponentRuns, QueueRun } from './types.ts';
 
 export type ComponentRunRooms = OrchestrateRooms & { readonly catalog: Catalog; readonly jobs: Pick<Jobs, 'start'> };
@@ -103,10 +104,10 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 async function toQueueRuns(rooms: ComponentRunRooms, runs: readonly RunView[]): Promise<readonly QueueRun[]> {
   const own = runs.filter((run) => run.kind === COMPONENT_RUN).map((run) => run.id);
-  const tasks = Map.groupBy(await rooms.engine.tasks(own), (task) => task.runId);
+  const rows = await readComponentRows(rooms.store.db, own);
   const ids = runs.map((run) => Number(run.labels['token'] ?? 0));
   const names = await nameTokens(rooms.tokens, ids);
-  return runs.map((run) => toQueueRun(run, tasks.get(run.id) ?? [], names));
+  return runs.map((run) => toQueueRun(run, rows.get(run.id), names));
 }
 
 /** Runs that count as a component, whoever started them; the others of the engine are nobody's business here. */

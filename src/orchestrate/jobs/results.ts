@@ -1,7 +1,7 @@
-import type { TaskView } from '../../engine/index.ts';
 import { exceptionIdOf } from '../component-runs/adapter.ts';
-import type { TaskDefinition, TaskEnd } from '../types.ts';
+import type { TaskDefinition } from '../types.ts';
 import { keyOf } from './plan.ts';
+import type { TaskRow } from './tables.ts';
 import type { ResultTask, TaskResponse } from './types.ts';
 
 export type TaskChild = Pick<TaskResponse, 'run' | 'job'>;
@@ -12,7 +12,7 @@ export type Children = ReadonlyMap<string, TaskChild>;
 /** All tasks of a job in their order, with what became of them until now (5.5). */
 export function toResults(
   definitions: readonly TaskDefinition[],
-  tasks: readonly TaskView[],
+  tasks: readonly TaskRow[],
   children: Children,
 ): readonly ResultTask[] {
   const byKey = new Map(tasks.map((task) => [task.key, task]));
@@ -22,10 +22,10 @@ export function toResults(
   });
 }
 
-function toReached(task: TaskView, child: TaskChild | undefined): ResultTask['reached'] {
+function toReached(task: TaskRow, child: TaskChild | undefined): ResultTask['reached'] {
   if (task.startedAt === null || ['planned', 'skipped'].includes(task.state)) return null;
   const times = { startTime: task.startedAt, endTime: task.endedAt };
-  const end = task.output as TaskEnd | null;
+  const { end } = task;
   if (task.state === 'queued' || task.state === 'running') {
     return { status: 'processing', ...times, message: null, response: child ?? null };
   }
@@ -37,7 +37,7 @@ function toReached(task: TaskView, child: TaskChild | undefined): ResultTask['re
 }
 
 /** Why the engine ended a task that could not tell itself. */
-function messageOf(task: TaskView): string {
+function messageOf(task: TaskRow): string {
   if (task.error?.kind !== 'internal') return task.error?.message ?? '';
   return `Application error. Look for ${exceptionIdOf(task.runId)} in the server's log.`;
 }

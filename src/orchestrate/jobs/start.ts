@@ -4,7 +4,7 @@ import type { OrchestrateRooms } from '../rooms.ts';
 import { parentOf } from '../component-runs/parent.ts';
 import { refuseBadNesting } from './nesting.ts';
 import { planJob } from './plan.ts';
-import { insertJob } from './tables.ts';
+import { insertJob, type NewJobRow } from './tables.ts';
 import type { NewJob, StartedJob } from './types.ts';
 
 /**
@@ -28,7 +28,8 @@ export async function startJob(rooms: OrchestrateRooms, tx: Transaction, job: Ne
   return { runId: started.runId, number: started.number, isNew };
 }
 
-function rowOf(job: NewJob, runId: string): Parameters<typeof insertJob>[1] {
+/** What a job is besides its run. */
+export function rowOf(job: NewJob, runId: string): NewJobRow {
   const { orchestration, initiator } = job;
   return {
     run_id: runId,

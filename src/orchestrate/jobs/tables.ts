@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import type { State } from '../../engine/index.ts';
+import type { FailureRecord } from '../../errors.ts';
 import type { Queryable, Transaction } from '../../store/index.ts';
-import type { Initializer, NotificationRule, TaskDefinition } from '../types.ts';
+import type { Initializer, NotificationRule, TaskDefinition, TaskEnd } from '../types.ts';
 
 /** What a job is besides its run. */
 export interface JobRow {
@@ -12,7 +14,8 @@ export interface JobRow {
   readonly initiator_id: number;
   readonly initiator_agent: string;
   readonly emails: readonly string[];
-  readonly tasks: readonly TaskDefinition[];
+  /** Null when those of the jobs before it are too large together. */
+  readonly tasks: readonly TaskDefinition[] | null;
   readonly notifications: readonly NotificationRule[];
   readonly retry_of: number | null;
   readonly scheduled_at: Date | null;
@@ -40,14 +43,50 @@ export async function insertJob(tx: Transaction, row: NewJobRow): Promise<void> 
   await tx.insertInto('orchestration_job').values(row).execute();
 }
 
-/** By the ids of their runs. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
+/** By the ids of their runs; with the tasks of as many, from the newest on, as can be shown together. */
 export async function readJobs(db: Queryable, runIds: readonly string[]): Promise<ReadonlyMap<string, JobRow>> {
   if (runIds.length === 0) return new Map();
   const { rows } = await sql<JobRow>`
-    select job.*, orchestration.name as orchestration_name
+    select job.run_id, job.orchestration_id, orchestration.name as orchestration_name, job.initialized_by, job.token_id,
+      job.initiator_id, job.initiator_agent, job.emails, job.notifications, job.retry_of, job.scheduled_at,
+      job.logical_at, job.coalesced_ticks,
+      case when sum(octet_length(job.tasks::text)) over (order by job.run_id desc) <= ${MOST_BYTES} then job.tasks
+        end as tasks
     from orchestration_job job join orchestration on orchestration.id = job.orchestration_id
     where job.run_id = any(${runIds})`.execute(db);
   return new Map(rows.map((row) => [row.run_id, row]));
+}
+
+/** A task of a job as the engine has it. */
+export interface TaskRow {
+  readonly id: string;
+  readonly runId: string;
+  readonly key: string;
+  readonly state: State;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+  readonly error: FailureRecord | null;
+  readonly end: TaskEnd | null;
+}
+
+/** The tasks of jobs. An answer that is too large beside the others is left out, and says so. */
+export async function readTaskRows(db: Queryable, runIds: readonly string[]): Promise<readonly TaskRow[]> {
+  const omitted = 'The answer of the component is too large to be shown beside those of the other tasks.';
+  const { rows } = await sql<TaskRow>`
+    with shown as (
+      select id, run_id, key, state, started_at, ended_at, error, output, octet_length(output::text) as bytes,
+        least(2097152, ${MOST_BYTES}::bigint / greatest(1, count(*) over ())) as largest
+      from task where run_id = any(${runIds})
+    )
+    select id, run_id as "runId", key, state, started_at as "startedAt", ended_at as "endedAt", error,
+      case when bytes <= largest then output
+        when bytes > largest then json_build_object('status', output->'status', 'message', output->'message',
+          'childId', output->'childId', 'response', json_build_object('status', output->'status', 'message', ${omitted}::text))
+        end as "end"
+    from shown`.execute(db);
+  return rows;
 }
 
 /** Lets a job that begins act with the token that its orchestration has by now; answers the token's id. */

@@ -1,11 +1,12 @@
-import type { RunView, TaskView } from '../../engine/index.ts';
+import type { RunView } from '../../engine/index.ts';
 import { ORCHESTRATION_RUN, statusOf, toQueueRun } from '../component-runs/describe.ts';
 import { nameOf, nameTokens } from '../component-runs/names.ts';
 import { COMPONENT_RUN } from '../component-runs/plan.ts';
+import { readComponentRows } from '../component-runs/tables.ts';
 import type { TokenName } from '../component-runs/types.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import { toResults, type Children, type TaskChild } from './results.ts';
-import { readJobs, type JobRow } from './tables.ts';
+import { readJobs, readTaskRows, type JobRow } from './tables.ts';
 import type { JobView } from './types.ts';
 
 /** Tasks of all jobs of one page whose results are read; those of further jobs are left out (null). */
@@ -37,9 +38,10 @@ async function readResults(
   { rows, names }: { readonly rows: ReadonlyMap<string, JobRow>; readonly names: Names },
 ): Promise<ReadonlyMap<string, JobView['results']>> {
   if (runIds.length === 0) return new Map();
-  const [tasks, children] = await Promise.all([readTasks(rooms, runIds), rooms.engine.children(runIds)]);
+  const [tasks, children] = await Promise.all([readTaskRows(rooms.store.db, runIds), rooms.engine.children(runIds)]);
+  const byRun = Map.groupBy(tasks, (task) => task.runId);
   const known = await readChildren(rooms, children, names);
-  return new Map(runIds.map((id) => [id, toResults(rows.get(id)?.tasks ?? [], tasks.get(id) ?? [], known)]));
+  return new Map(runIds.map((id) => [id, toResults(rows.get(id)?.tasks ?? [], byRun.get(id) ?? [], known)]));
 }
 
 function toJob(run: RunView, row: JobRow, names: Names): Omit<JobView, 'results'> {
@@ -55,7 +57,7 @@ function toJob(run: RunView, row: JobRow, names: Names): Omit<JobView, 'results'
     initiator: nameOf(names, row.initiator_id),
     initiatorAgent: row.initiator_agent,
     emails: row.emails,
-    tasks: row.tasks,
+    tasks: row.tasks ?? [],
     notifications: row.notifications,
     retryOf: row.retry_of,
     scheduledTime: row.scheduled_at,
@@ -64,30 +66,25 @@ function toJob(run: RunView, row: JobRow, names: Names): Omit<JobView, 'results'
   };
 }
 
+/** Those of the jobs whose tasks were read, up to a number of tasks: the first always. */
 function withinBudget(runs: readonly RunView[], rows: ReadonlyMap<string, JobRow>): readonly string[] {
   let left = MOST_TASKS;
   return runs.flatMap((run, position) => {
-    left -= rows.get(run.id)?.tasks.length ?? 0;
-    return left >= 0 || position === 0 ? [run.id] : [];
+    const tasks = rows.get(run.id)?.tasks ?? null;
+    left -= tasks?.length ?? 0;
+    return tasks !== null && (left >= 0 || position === 0) ? [run.id] : [];
   });
-}
-
-async function readTasks(
-  { engine }: Pick<OrchestrateRooms, 'engine'>,
-  runIds: readonly string[],
-): Promise<ReadonlyMap<string, readonly TaskView[]>> {
-  if (runIds.length === 0) return new Map();
-  return Map.groupBy(await engine.tasks(runIds), (task) => task.runId);
 }
 
 /** What tasks of these jobs have started, by the task. Nested jobs come with results of their own. */
 async function readChildren(rooms: OrchestrateRooms, children: readonly RunView[], names: Names): Promise<Children> {
   const runs = children.filter((child) => child.kind !== ORCHESTRATION_RUN);
   const nested = children.filter((child) => child.kind === ORCHESTRATION_RUN);
-  const tasks = await readTasks(rooms, idsOf(runs.filter((run) => run.kind === COMPONENT_RUN)));
+  const own = idsOf(runs.filter((run) => run.kind === COMPONENT_RUN));
+  const rows = await readComponentRows(rooms.store.db, own);
   const jobs = nested.length === 0 ? [] : await viewJobs(rooms, nested);
   const shown: [RunView, TaskChild][] = [
-    ...runs.map((run): [RunView, TaskChild] => [run, { run: toQueueRun(run, tasks.get(run.id) ?? [], names) }]),
+    ...runs.map((run): [RunView, TaskChild] => [run, { run: toQueueRun(run, rows.get(run.id), names) }]),
     ...jobs.map((job): [RunView, TaskChild] => [job.run, { job }]),
   ];
   return new Map(shown.flatMap(([run, child]) => (run.parentTaskId === null ? [] : [[run.parentTaskId, child]])));
