@@ -14,9 +14,10 @@ import {
 } from './engine/index.ts';
 import type { Face, Server } from './http/index.ts';
 import { createStorage } from './lakehouse/index.ts';
-import { createWebhookDeliverer } from './notify/index.ts';
+import { createLineage } from './lineage/index.ts';
+import { createNotify, createWebhookDeliverer, type OpenNotify } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
-import { createOrchestrate, type Orchestrate } from './orchestrate/index.ts';
+import { createOrchestrate, type Orchestrate, WEBHOOK_SECRET } from './orchestrate/index.ts';
 import { createOutbound, createReceiverOutbound, listOwnOrigins } from './outbound/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
 import { findServerFolders, openStore, type Store, type Transaction } from './store/index.ts';
@@ -115,6 +116,7 @@ interface Rooms {
   readonly scheduler: Scheduler;
   readonly sync: Sync;
   readonly orchestrate: Orchestrate;
+  readonly notify: OpenNotify;
   /** Tells the rooms on which port this process listens. */
   listensOn(port: number): void;
 }
@@ -155,6 +157,18 @@ async function openRooms(base: Base): Promise<Rooms> {
   const replication: Replication = await createReplication({ ...base, access, engine, scheduler });
   let port: number | undefined = config.port === 0 ? undefined : config.port;
   const ownOrigins = (): readonly string[] => listOwnOrigins(config, port);
+  const outbound = createOutbound({ config, ownOrigins });
+  const notify = createNotify({
+    config,
+    store,
+    publish: (tx, message) => engine.publish(tx, message),
+    postWebhook: createWebhookDeliverer({
+      outbound,
+      openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
+      now: () => world.now(),
+    }),
+  });
+  const lineage = createLineage({ config, engine, version });
   const orchestrate = createOrchestrate({
     ...base,
     engine,
@@ -162,18 +176,18 @@ async function openRooms(base: Base): Promise<Rooms> {
     tokens: access.tokens,
     secrets: access.secrets,
     audit: access.audit,
-    outbound: createOutbound({ config, ownOrigins }),
+    outbound,
     components: [],
-    messages: { send: async () => {} },
+    messages: notify,
     log: observe.log,
     ownOrigins,
     version,
   });
   components.push(...replication.components, ...orchestrate.engineComponents);
-  observers.push(...replication.observers, ...orchestrate.observers);
-  Object.assign(deliverers, orchestrate.deliverers);
+  observers.push(...replication.observers, ...orchestrate.observers, ...lineage.observers);
+  Object.assign(deliverers, orchestrate.deliverers, notify.deliverers, lineage.deliverers);
   const listensOn = (actual: number): void => void (port = actual);
-  return { access, engine, scheduler, sync: replication.sync, orchestrate, listensOn };
+  return { access, engine, scheduler, sync: replication.sync, orchestrate, notify, listensOn };
 }
 
 type WebModules = readonly [
@@ -236,7 +250,7 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
   let ticking: { stop(): Promise<void> } | undefined;
   let closing: Promise<void> | undefined;
   const purgeOnce = async (): Promise<void> => {
-    await parts.access.purge();
+    await Promise.all([parts.access.purge(), parts.notify.purge()]);
     await removeOldRunFolders(parts.store.db, parts.dataDir);
   };
   let purged: Promise<void> | undefined;
@@ -251,6 +265,7 @@ function startAndClose(parts: Running, role: PlatformRole): Pick<Platform, 'star
     await ticking?.stop();
     await Promise.all([parts.server?.close(), worker?.stop(graceMs)]);
     await parts.engine.close();
+    parts.notify.close();
     await parts.store.close();
   };
   return {

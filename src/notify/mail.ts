@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createTransport } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import { Failure } from '../errors.ts';
 
 export interface Mail {
@@ -27,8 +27,30 @@ const MOST_CONNECTIONS = 2;
  * checked; `?verify=no` in the URL takes any, for a relay of one's own.
  */
 export function createMailer(url: string, from: string): Mailer {
+  // Loaded when the first mail is sent: most starts of a server send none.
+  let transport: Promise<Transporter> | undefined;
+  const domain = from.slice(from.lastIndexOf('@') + 1);
+  return {
+    async send({ key, to, subject, text, html }) {
+      const messageId = `<${createHash('sha256').update(key).digest('hex').slice(0, 40)}@${domain}>`;
+      const headers = { 'auto-submitted': 'auto-generated' };
+      // Objects, not text: an address must never be read as several.
+      const recipient = { name: '', address: to };
+      const mail = { from, to: recipient, subject: oneLine(subject), text, html, messageId, headers };
+      try {
+        await (await (transport ??= connect(url))).sendMail(mail);
+      } catch (error) {
+        throw explain(error as MailError);
+      }
+    },
+    close: () => void transport?.then((opened) => opened.close()),
+  };
+}
+
+async function connect(url: string): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer');
   const address = new URL(url);
-  const transport = createTransport({
+  return createTransport({
     pool: true,
     maxConnections: MOST_CONNECTIONS,
     host: address.hostname.replace(/^\[|\]$/g, ''),
@@ -44,21 +66,6 @@ export function createMailer(url: string, from: string): Mailer {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  const domain = from.slice(from.lastIndexOf('@') + 1);
-  return {
-    async send({ key, to, subject, text, html }) {
-      const messageId = `<${createHash('sha256').update(key).digest('hex').slice(0, 40)}@${domain}>`;
-      const headers = { 'auto-submitted': 'auto-generated' };
-      // Objects, not text: an address must never be read as several.
-      const recipient = { name: '', address: to };
-      try {
-        await transport.sendMail({ from, to: recipient, subject: oneLine(subject), text, html, messageId, headers });
-      } catch (error) {
-        throw explain(error as MailError);
-      }
-    },
-    close: () => transport.close(),
-  };
 }
 
 interface MailError extends Error {
