@@ -18,6 +18,17 @@ const staying: ComponentSpec = {
   },
 };
 
+/** Waits until the test opens it. */
+const gate = Promise.withResolvers<void>();
+const gated: ComponentSpec = {
+  ...staying,
+  id: 'gated',
+  async execute() {
+    await gate.promise;
+    return {};
+  },
+};
+
 const PATIENCE_MS = 60_000;
 
 void suite('tokens of orchestrations, and their end', () => {
@@ -38,7 +49,7 @@ void suite('tokens of orchestrations, and their end', () => {
   };
 
   before(async () => {
-    rig = await startRig({ components: [staying] });
+    rig = await startRig({ components: [staying, gated] });
   });
   after(() => rig.close());
 
@@ -173,6 +184,21 @@ void suite('tokens of orchestrations, and their end', () => {
       else assert.match(String(run), /not found/);
     }
     await until(async () => (await tokenOf(made.token['id'] as number)) === undefined);
+  });
+
+  test('are renewed under a running job, which goes on to its end with what it has', async () => {
+    const made = await make({
+      name: 'renewed while running',
+      tasks: [{ component: 'gated' }, { component: 'staying' }],
+    });
+    const run = await start(made.id);
+    await until(async () => (await rig.engine.tasks(run)).some(({ key, state }) => key === '0' && state === 'running'));
+    const renewed = await rig.ask('POST', `/orchestrations/${made.id}/create-token`);
+    assert.equal(renewed.status, 200);
+    assert.equal(await tokenOf(made.token['id'] as number), undefined);
+    gate.resolve();
+    const ended = await rig.engine.settled(run, PATIENCE_MS);
+    assert.equal(ended?.state, 'succeeded');
   });
 
   test('are shown with the newest job, whatever became of it', async () => {
