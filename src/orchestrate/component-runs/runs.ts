@@ -75,8 +75,8 @@ async function startRun(rooms: ComponentRunRooms, scope: Scope, ask: ComponentAs
   const { spec } = found;
   const asked = ask.envelope ? readEnvelope(spec, ask.body) : readParameters(spec, ask.body);
   const plan = planComponentRun(rooms, { spec, ...asked, project, tokenId: caller.token.id });
+  const parent = await parentOf(rooms.engine, project, caller.parentPath);
   const make = async (tx: Transaction): Promise<string> => {
-    const parent = await parentOf(rooms.engine, project, caller.parentPath);
     const started = await rooms.engine.start({ ...plan, ...parent, trigger: 'api' }, tx);
     await rooms.audit(tx, { ...scope.actor, action: 'run component', project, subject: ask.component });
     return started.runId;

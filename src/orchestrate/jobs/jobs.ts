@@ -2,6 +2,7 @@ import type { RunView } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import type { Transaction } from '../../store/index.ts';
 import { ORCHESTRATION_RUN, statusOf } from '../component-runs/describe.ts';
+import { parentOf } from '../component-runs/parent.ts';
 import type { Definitions } from '../definitions/index.ts';
 import { makeOnce } from '../repeats.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
@@ -27,23 +28,26 @@ export function createJobs(rooms: JobRooms): Jobs {
   return {
     async start(scope, { path, sent, orchestrationId = readOrchestrationId(sent) }) {
       const ask = readStart(sent);
+      const caller = await callerOf(rooms, scope);
       return makeJob(rooms, scope, {
         path,
         orchestrationId,
         body: sent,
-        toJob: (orchestration) => manualJob(rooms, scope, { orchestration, ask }),
+        toJob: (orchestration) => ({ ...caller, ...manualJob(rooms, { orchestration, ask }) }),
       });
     },
-    trigger: (scope, { path, orchestrationId }) =>
-      makeJob(rooms, scope, {
+    async trigger(scope, { path, orchestrationId }) {
+      const caller = await callerOf(rooms, scope);
+      return makeJob(rooms, scope, {
         path,
         orchestrationId,
         body: {},
         toJob(orchestration) {
           if (!orchestration.active) throw inactive(orchestrationId);
-          return { ...commonOf(scope), orchestration, initializedBy: 'trigger' };
+          return { ...caller, orchestration, initializedBy: 'trigger' };
         },
-      }),
+      });
+    },
     startIn: (tx, job) => startJob(rooms, tx, job),
     async list(project, orchestrationId, paging) {
       if (!(await hasOrchestration(rooms.store.db, project, orchestrationId))) throw noOrchestration(orchestrationId);
@@ -59,11 +63,12 @@ export function createJobs(rooms: JobRooms): Jobs {
       if (old.run.endedAt === null) {
         throw new Failure('conflict', `Job ${number} is ${old.status}; only finished jobs can be retried`);
       }
+      const caller = await callerOf(rooms, scope);
       return makeJob(rooms, scope, {
         path,
         orchestrationId: old.orchestrationId,
         body: sent,
-        toJob: (orchestration) => retryJob(rooms, scope, { orchestration, old, ask }),
+        toJob: (orchestration) => ({ ...caller, ...retryJob(rooms, { orchestration, old, ask }) }),
       });
     },
     events: async (project, { number, after, limit }) =>
@@ -106,15 +111,17 @@ async function makeJob(rooms: JobRooms, scope: Scope, making: Making): Promise<J
   return job;
 }
 
+/** What a job is apart from who asks for it. */
+type Wanted = Omit<NewJob, keyof Asking>;
+type Asking = Pick<NewJob, 'initiator' | 'parentPath' | 'parentRunId'>;
+
 function manualJob(
   rooms: JobRooms,
-  scope: Scope,
   { orchestration, ask }: { readonly orchestration: Orchestration; readonly ask: StartAsk },
-): NewJob {
+): Wanted {
   const { tasks } = ask;
   const { areSame } = rooms.definitions.parameters;
   return {
-    ...commonOf(scope),
     orchestration,
     initializedBy: 'manually',
     emails: ask.emails,
@@ -129,7 +136,7 @@ interface Retrying {
 }
 
 /** The old job's snapshot again, with what is active chosen by the caller or by 4.8. */
-function retryJob(rooms: JobRooms, scope: Scope, { orchestration, old, ask }: Retrying): NewJob {
+function retryJob(rooms: JobRooms, { orchestration, old, ask }: Retrying): Wanted {
   const selected = ask.tasks === undefined ? selectForRetry(old.tasks, endsOf(old)) : undefined;
   const tasks = selected
     ? old.tasks.map((task, position) => ({ ...task, active: selected[position] === true }))
@@ -138,7 +145,7 @@ function retryJob(rooms: JobRooms, scope: Scope, { orchestration, old, ask }: Re
     throw new Failure('bad_request', `No task of job ${old.run.number} is selected for the retry`);
   }
   const retryOf = old.run.number;
-  return { ...commonOf(scope), orchestration, initializedBy: 'manually', emails: ask.emails, tasks, retryOf };
+  return { orchestration, initializedBy: 'manually', emails: ask.emails, tasks, retryOf };
 }
 
 function endsOf(old: JobView): readonly OldEnd[] {
@@ -149,8 +156,13 @@ function endsOf(old: JobView): readonly OldEnd[] {
   });
 }
 
-function commonOf({ caller }: Scope): Pick<NewJob, 'initiator' | 'parentPath'> {
-  return { initiator: { tokenId: caller.token.id, agent: caller.userAgent }, parentPath: caller.parentPath };
+/** Read before the transaction of the start: within it, a second connection would be waited for. */
+async function callerOf({ engine }: JobRooms, { project, caller }: Scope): Promise<Asking> {
+  return {
+    initiator: { tokenId: caller.token.id, agent: caller.userAgent },
+    parentPath: caller.parentPath,
+    ...(await parentOf(engine, project, caller.parentPath)),
+  };
 }
 
 async function cancelJob(rooms: JobRooms, scope: Scope, number: number): Promise<void> {

@@ -37,7 +37,7 @@ export function planJob(job: NewJob, tasks: readonly TaskDefinition[]): RunPlan 
     keep: true,
     createdBy: `token ${job.initiator.tokenId}`,
     labels: { component: ORCHESTRATOR, config: String(id), token: String(tokenId) },
-    ...(job.parentTaskId !== undefined && { parentTaskId: job.parentTaskId }),
+    ...parentOfPlan(job),
     ...(job.idempotencyKey !== undefined && { idempotencyKey: job.idempotencyKey }),
   };
 }
@@ -57,6 +57,12 @@ function planTask(input: TaskInput): TaskPlan {
     continueOnFailure,
     ...(!active && { skip: true }),
   };
+}
+
+function parentOfPlan({ parentTaskId, parentRunId, parentPath }: NewJob): Partial<RunPlan> {
+  if (parentTaskId !== undefined) return { parentTaskId };
+  if (parentRunId !== undefined) return { parentRunId };
+  return parentPath ? { parentPath } : {};
 }
 
 function triggerOf(job: NewJob): Trigger {

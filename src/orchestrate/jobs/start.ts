@@ -1,7 +1,6 @@
 import { Failure } from '../../errors.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
-import { parentOf } from '../component-runs/parent.ts';
 import { refuseBadNesting } from './nesting.ts';
 import { planJob } from './plan.ts';
 import { insertJob, type NewJobRow } from './tables.ts';
@@ -20,8 +19,7 @@ export async function startJob(rooms: OrchestrateRooms, tx: Transaction, job: Ne
     const limit = rooms.config.orchestrationNesting;
     await refuseBadNesting(tx, { project, parentPath: job.parentPath, orchestrationId: orchestration.id, limit });
   }
-  const parent = job.parentTaskId === undefined ? await parentOf(rooms.engine, project, job.parentPath ?? null) : {};
-  const started = await rooms.engine.start({ ...planJob(job, tasks), ...parent }, tx);
+  const started = await rooms.engine.start(planJob(job, tasks), tx);
   const isNew = started.outcome === 'started';
   if (isNew) await insertJob(tx, rowOf(job, started.runId));
   rooms.world.reach('orchestrate.job-started');

@@ -16,6 +16,8 @@ export interface NewJob {
   readonly logicalTime?: Date;
   /** Dotted numbers of the runs that it is started by (7.6). */
   readonly parentPath?: string | null;
+  /** The run with that path, if it is one of this server. */
+  readonly parentRunId?: string;
   /** The task that starts it and waits for it. */
   readonly parentTaskId?: string;
   /** The same key gives back the same job. */
