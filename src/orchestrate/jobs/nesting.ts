@@ -16,7 +16,6 @@ export interface Nesting {
  * orchestration occurs among its ancestors, or because a job that it queues behind waits for one of them (7.6).
  */
 export async function refuseBadNesting(tx: Transaction, nesting: Nesting): Promise<void> {
-  await lockNesting(tx);
   const numbers = nesting.parentPath.split('.').map(Number).filter(Number.isSafeInteger);
   const chain = await readJobsByNumber(tx, nesting.project, numbers);
   if (chain.length === 0) return;
@@ -29,6 +28,7 @@ export async function refuseBadNesting(tx: Transaction, nesting: Nesting): Promi
   if (chain.length >= nesting.limit) {
     throw new Failure('bad_request', `Orchestrations can be started only ${nesting.limit} times for the current ID.`);
   }
+  await lockNesting(tx);
   const inTheWay = findCircle(await readLivingJobs(tx, nesting.project), {
     lane: laneOf(nesting.orchestrationId),
     ancestors: new Set(waiting.map((job) => job.number)),
