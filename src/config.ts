@@ -51,6 +51,7 @@ export interface Config {
   readonly lineageUrl: string | null;
   readonly lineageKey: string | null;
   readonly lineageFile: string | null;
+  readonly maintenance: string | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Named stopping point at which sync attempts kill themselves; only for fault tests. */
   readonly testStopAt: string | null;
@@ -280,14 +281,11 @@ const settings: Settings = {
     about: 'Images that container.run may start, by commas; none = container.run is off.',
     parse: list,
   },
-  containerProgram: {
-    fallback: '/usr/bin/docker',
-    about: 'Program that runs containers (docker, podman).',
-    parse: text,
-  },
+  containerProgram: { fallback: '/usr/bin/docker', about: 'Program that runs containers (podman too).', parse: text },
   smtpUrl: {
     fallback: null,
-    about: 'Mail server, smtp:// or smtps://; ?verify=no takes any certificate. Without it messages stay in the outbox.',
+    about:
+      'Mail server, smtp:// or smtps://; ?verify=no takes any certificate. Without it messages stay in the outbox.',
     secret: true,
     parse: url('smtp:', 'smtps:'),
   },
@@ -303,6 +301,7 @@ const settings: Settings = {
     about: 'File that gets OpenLineage run events, one per line.',
     parse: (value) => resolve(value),
   },
+  maintenance: { fallback: null, about: 'Reason with which the orchestrator answers 503.', parse: text },
   logLevel: {
     fallback: 'info',
     about: 'debug, info, warn, error or silent.',

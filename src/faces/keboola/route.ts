@@ -8,6 +8,7 @@ import type { World } from '../../world.ts';
 import { createIdentify, type Identity } from './credentials.ts';
 import { describeRoute, type Described } from './document.ts';
 import { JSON_TYPE } from './errors.ts';
+import { sendMaintenance } from './maintenance.ts';
 import { readPage, type Page } from './paging.ts';
 import { readRunId } from './run-id.ts';
 import { baseOf, originOf } from './uri.ts';
@@ -18,7 +19,14 @@ export interface KeboolaRooms {
   readonly access: Pick<Access, 'authenticate' | 'tokens'>;
   readonly config: Pick<
     Config,
-    'corsOrigins' | 'publicUrl' | 'host' | 'httpMaxBodyBytes' | 'projectId' | 'projectName' | 'parallelism'
+    | 'corsOrigins'
+    | 'publicUrl'
+    | 'host'
+    | 'httpMaxBodyBytes'
+    | 'projectId'
+    | 'projectName'
+    | 'parallelism'
+    | 'maintenance'
   >;
   readonly world: World;
   /** Of this product. */
@@ -119,6 +127,8 @@ function addRoute(app: FastifyInstance, { spec, path, face, kept, identify }: Ad
     config: readsNothing ? { body: 'ignored' } : {},
     ...(app.hasDecorator('swagger') && { schema: describeRoute(spec) }),
     onRequest: async (request, reply) => {
+      const { maintenance } = face.config;
+      if (maintenance !== null) return sendMaintenance(reply, maintenance, face.world.now());
       const mine: Kept = {};
       kept.set(request, mine);
       if (right !== 'open') {
@@ -126,6 +136,7 @@ function addRoute(app: FastifyInstance, { spec, path, face, kept, identify }: Ad
         checkRight(mine.identity.token, right);
       }
       mine.found = await spec.find?.(callOf(request, reply));
+      return undefined;
     },
     handler: async (request, reply) => {
       const answer = await spec.handle(callOf(request, reply), kept.get(request)?.found);

@@ -315,3 +315,30 @@ describe('bare connections', () => {
     );
   });
 });
+
+describe('while the server is in maintenance', () => {
+  it('whoever asks is told why, and when to come again', async () => {
+    const until = new Date(Math.floor(Date.now() / 1000) * 1000 + 600_000);
+    const notice = `${until.toISOString()} the database moves`;
+    const closed = await startRig({ works: false, environment: { PENSTOCK_MAINTENANCE: notice } });
+    try {
+      for (const [method, path] of [
+        ['GET', '/orchestrations'],
+        ['POST', '/orchestrator/run'],
+        ['GET', '/v2/storage/tokens/verify'],
+      ] as const) {
+        const reply = await closed.ask(method, path, { text: '{bad' });
+        const estimatedEndTime = `${until.toISOString().slice(0, 19)}+00:00`;
+        assert.equal(reply.status, 503);
+        assert.deepEqual(reply.body, { status: 'maintenance', estimatedEndTime, reason: 'the database moves' });
+        const seconds = Number(reply.headers['retry-after']);
+        assert.ok(seconds > 60 && seconds <= 600, String(seconds));
+        assert.equal(reply.headers['content-type'], 'application/json');
+      }
+      assert.equal((await closed.ask('OPTIONS', '/run')).status, 200);
+      assert.equal((await closed.ask('GET', '/health')).status, 200);
+    } finally {
+      await closed.close();
+    }
+  });
+});
