@@ -8,13 +8,13 @@ import type { ComponentSpec } from '../components/kit/index.ts';
 import { readConfig, type Config } from '../config.ts';
 import { createEngine, installQueue, type Component, type OpenEngine, type RunObserver } from '../engine/index.ts';
 import type { Outbound } from '../outbound/index.ts';
-import { createScheduler, type Scheduler } from '../schedule/index.ts';
+import { createScheduler, type ScheduleKind, type Scheduler } from '../schedule/index.ts';
 import type { Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createHolds, echo, fail, type Holds } from './components.test-support.ts';
 import type { CallComponent } from './protocol/types.ts';
 import type { Jobs, JobView, Message, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
-import { createOrchestrate } from './index.ts';
+import { createOrchestrate, orchestrationSchedules } from './index.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -24,6 +24,8 @@ export interface Lab {
   readonly access: OpenAccess;
   readonly engine: OpenEngine;
   readonly scheduler: Scheduler;
+  /** How the scheduler reads and fires the schedules of orchestrations. */
+  readonly kind: ScheduleKind;
   readonly rooms: OrchestrateRooms;
   readonly orchestrate: Orchestrate;
   readonly token: StorageToken;
@@ -50,6 +52,7 @@ export interface Lab {
 export interface LabOptions {
   readonly config?: Readonly<Record<string, string>>;
   readonly rooms?: Partial<OrchestrateRooms>;
+  readonly outbound?: (config: Config) => Outbound;
   readonly specs?: readonly ComponentSpec[];
   /** What else the engine executes and tells, for components that start runs of other rooms. */
   readonly components?: readonly Component[];
@@ -66,15 +69,17 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const access = await createAccess({ store, config, world });
   const components: Component[] = [];
   const observers: RunObserver[] = [];
+  const deliverers: Record<string, Orchestrate['deliverers'][string]> = {};
   const engine = await createEngine({
     store,
     world,
     components,
     observers,
-    deliverers: {},
+    deliverers,
     settings: { slots: 8, leaseSeconds: 10 },
   });
-  const scheduler = createScheduler({ store, onFire: {}, catchUpMinutes: 60, log: () => {} });
+  const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
+  const scheduler = createScheduler({ store, onFire: { orchestration: kind }, catchUpMinutes: 60, log: () => {} });
   const { holds, spec } = createHolds();
   const messages: Message[] = [];
   const rooms: OrchestrateRooms = {
@@ -86,7 +91,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     secrets: access.secrets,
     audit: access.audit,
     scheduler,
-    outbound: closedOutbound,
+    outbound: options.outbound?.(config) ?? closedOutbound,
     components: [echo, fail, spec, ...(options.specs ?? [])],
     messages: { send: async (_tx, more) => void messages.push(...more) },
     ownOrigins: () => ['http://127.0.0.1:8080'],
@@ -95,7 +100,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     callComponent: (request) => lab.elsewhere(request),
     ...options.rooms,
   };
-  const orchestrate = createOrchestrate(rooms);
+  const orchestrate: Orchestrate = createOrchestrate(rooms);
   components.push(...orchestrate.engineComponents, ...(options.components ?? []));
   observers.push(...orchestrate.observers, ...(options.observers ?? []));
   let worker = await engine.startWorker();
@@ -117,6 +122,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     access,
     engine,
     scheduler,
+    kind,
     rooms,
     orchestrate,
     token,

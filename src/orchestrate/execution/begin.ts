@@ -8,12 +8,13 @@ import type { OrchestrateRooms } from '../rooms.ts';
  * The first step of every job: it acts with the token that the orchestration has at this moment. With one that is not
  * valid any more, nothing of it is done (3).
  */
-export function createBegin(rooms: Pick<OrchestrateRooms, 'tokens'>): Component {
+export function createBegin(rooms: Pick<OrchestrateRooms, 'tokens' | 'world'>): Component {
   return {
     name: BEGIN,
     waits: true,
     async execute(attempt) {
       const tokenId = await attempt.guarded((tx) => bindPresentToken(tx, attempt.run.id));
+      rooms.world.reach('orchestrate.token-bound');
       const token = tokenId === undefined ? undefined : await rooms.tokens.get(tokenId);
       if (token === undefined || token.isDisabled || token.isExpired) {
         throw new Failure('credentials_refused', `Orchestration token ${tokenId} is not valid`);

@@ -12,6 +12,7 @@ export async function callRemote(rooms: ExecutionRooms, step: Step, url: string)
   const token = await attempt.guarded((tx) =>
     rooms.tokens.mintRun(tx, step.tokenId, { runId: attempt.run.id, isRestricted }),
   );
+  rooms.world.reach('orchestrate.token-minted');
   let lastResponse: unknown;
   try {
     const answer = await rooms.callComponent({

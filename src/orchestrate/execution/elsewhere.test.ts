@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { createOutbound } from '../../outbound/index.ts';
+import { createLab, type Lab } from '../lab.test-support.ts';
+import { createComponentCaller } from '../protocol/call.ts';
+
+interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly at: number;
+  readonly headers: IncomingMessage['headers'];
+}
+
+/** A component on a server of its own: `refusals` starts are answered 503, then jobs go on until `isDone`. */
+const there = { refusals: 0, isDone: false, isKilled: false, seen: [] as Seen[] };
+let server: Server;
+let lab: Lab;
+let url: string;
+
+before(async () => {
+  server = createServer((request, response) => {
+    const path = request.url ?? '';
+    there.seen.push({ method: request.method ?? '', path, at: performance.now(), headers: request.headers });
+    const answer = (status: number, body: object, headers: Record<string, string> = {}) =>
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+    request.resume().on('end', () => {
+      if (path.endsWith('/kill')) {
+        there.isKilled = true;
+        return answer(202, {});
+      }
+      const status = there.isKilled ? 'terminated' : there.isDone ? 'success' : 'processing';
+      if (request.method === 'GET') return answer(200, { id: 5, status, isFinished: status !== 'processing' });
+      if (there.refusals-- > 0) return answer(503, { status: 'maintenance' }, { 'retry-after': '1' });
+      return answer(202, { id: 5, status: 'waiting', url: `${url}/queue/job/5` });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  url = `http://127.0.0.1:${port}`;
+  const settings = { PENSTOCK_TRUSTED_COMPONENT_HOSTS: `127.0.0.1:${port}` };
+  lab = await createLab({ config: settings, outbound: (config) => createOutbound({ config }) });
+  lab.elsewhere = createComponentCaller(lab.rooms);
+});
+
+after(async () => {
+  await lab?.close();
+  server?.close();
+});
+
+describe('a component on another server', () => {
+  it('is waited for while it is in maintenance, started once, and polled to its end (34)', async () => {
+    Object.assign(there, { refusals: 2, isDone: false, isKilled: false, seen: [] });
+    const { run } = await lab.start(await lab.define([{ componentUrl: `${url}/writer/run` }]));
+    await lab.until(() => there.seen.some(({ method }) => method === 'GET'));
+    there.isDone = true;
+    const job = await lab.ended(run.number);
+    assert.equal(job.status, 'success', JSON.stringify(job.results));
+    assert.deepEqual(job.results![0]!.reached!.response!.body, { id: 5, status: 'success', isFinished: true });
+    const starts = there.seen.filter(({ method }) => method === 'POST');
+    assert.equal(starts.length, 3);
+    assert.ok(starts[2]!.at - starts[0]!.at >= 1900, 'the waits that it asked for are kept');
+    assert.equal(new Set(starts.map(({ headers }) => headers['x-idempotency-key'])).size, 1);
+    assert.equal(starts[0]!.headers['user-agent'], 'Penstock/0.0.0');
+    assert.equal(starts[0]!.headers['x-kbc-runid'], String(run.number));
+  });
+
+  it('goes on to be polled after a restart of the worker', async () => {
+    Object.assign(there, { refusals: 0, isDone: false, isKilled: false, seen: [] });
+    const { run } = await lab.start(await lab.define([{ componentUrl: `${url}/writer/run` }]));
+    await lab.until(() => there.seen.some(({ method }) => method === 'GET'));
+    await lab.restart();
+    there.isDone = true;
+    assert.equal((await lab.ended(run.number)).status, 'success');
+    assert.equal(there.seen.filter(({ method }) => method === 'POST').length, 1);
+  });
+
+  it('is killed with the job', async () => {
+    Object.assign(there, { refusals: 0, isDone: false, isKilled: false, seen: [] });
+    const { run } = await lab.start(await lab.define([{ componentUrl: `${url}/writer/run` }]));
+    await lab.until(() => there.seen.some(({ method }) => method === 'GET'));
+    await lab.orchestrate.componentRuns.kill(lab.scope(), run.number);
+    const job = await lab.ended(run.number);
+    assert.equal(job.status, 'terminated');
+    assert.ok(there.seen.some(({ method, path }) => method === 'POST' && path === '/queue/jobs/5/kill'));
+    assert.equal(job.results![0]!.reached!.status, 'terminated');
+  });
+
+  it('is not called when its host is on no list', async () => {
+    there.seen = [];
+    const job = await lab.run([{ componentUrl: 'https://hooks.tern.example/refresh' }]);
+    assert.equal(job.status, 'error');
+    assert.match(job.results![0]!.reached!.message!, /hooks\.tern\.example/);
+  });
+});
