@@ -1,4 +1,4 @@
-/** Child of `http.ts`: the whole product on a free port, which tells its address, a token, and its CPU when asked. */
+/** Child of `http.ts` and `orchestrations.ts`: the whole product on a free port, which tells its address, a token, and its CPU when asked. */
 import { readConfig } from '../src/config.ts';
 import { createPlatform } from '../src/platform.ts';
 import { createWorld } from '../src/world.ts';
@@ -9,6 +9,7 @@ const config = readConfig({
   PENSTOCK_PORT: '0',
   PENSTOCK_ADMIN_PASSWORD: password,
   PENSTOCK_LOG_LEVEL: 'warn',
+  ...(process.argv[3] && { PENSTOCK_TRUSTED_COMPONENT_HOSTS: process.argv[3] }),
 });
 const platform = await createPlatform(config, createWorld(), { role: 'serve' });
 const url = await platform.start();
