@@ -79,8 +79,6 @@ export interface TaskEnd {
   readonly response?: unknown;
   /** Why it is no success, for people. */
   readonly message?: string;
-  /** Id of the run that it started here. */
-  readonly childId?: string;
 }
 
 /** Who asks: the token, the user agent, and the ancestors named by `X-KBC-RunId`. */

@@ -24,12 +24,11 @@ export async function awaitChild(rooms: ExecutionRooms, step: Step, runId: strin
   rooms.world.reach('orchestrate.child-started');
   const { attempt, signal } = step;
   try {
-    return toEnd(runId, await attempt.childEnded(runId, signal));
+    return toEnd(await attempt.childEnded(runId, signal));
   } catch (reason) {
     if (!signal.aborted || !isFinal(reason)) throw reason;
     await stopChild(rooms, step, { runId, reason });
-    if (reason.kind === 'cancelled') return { status: 'terminated', childId: runId };
-    return { ...errorEnd(reason.message), childId: runId };
+    return reason.kind === 'cancelled' ? { status: 'terminated' } : errorEnd(reason.message);
   }
 }
 
@@ -49,16 +48,16 @@ async function stopChild(
   attempt.log('warn', `Task ${position + 1}: run ${run?.number ?? runId} does not end; it is abandoned`);
 }
 
-function toEnd(runId: string, run: RunView | undefined): TaskEnd {
+function toEnd(run: RunView | undefined): TaskEnd {
   if (run === undefined) {
     return errorEnd('The run that this task started was removed');
   }
   const status = statusOf(run);
   if (status === 'waiting' || status === 'processing' || status === 'terminating') {
-    throw new Failure('internal', `run ${runId} ended as ${status}`);
+    throw new Failure('internal', `run ${run.number} ended as ${status}`);
   }
-  if (status === 'success') return { status, childId: runId };
-  return { status, message: run.error?.message ?? `What the task called ended with ${status}`, childId: runId };
+  if (status === 'success') return { status };
+  return { status, message: run.error?.message ?? `What the task called ended with ${status}` };
 }
 
 /** A task that failed by itself: its answer is made here. */

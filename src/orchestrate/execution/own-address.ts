@@ -22,5 +22,14 @@ function readPath(path: string): OwnCall | undefined {
   if (id !== undefined) return { kind: 'job', orchestrationId: Number(id), isTrigger: what === 'trigger' };
   const [, place, component] = /^\/(components|docker)\/([^/]{1,255})\/run(?:\/tag\/[^/]+)?$/.exec(path) ?? [];
   if (component === undefined) return undefined;
-  return { kind: 'component', component: decodeURIComponent(component), envelope: place === 'docker' };
+  return { kind: 'component', component: decode(component), envelope: place === 'docker' };
+}
+
+/** What is no encoding is the name itself. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

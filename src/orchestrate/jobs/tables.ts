@@ -83,7 +83,7 @@ export async function readTaskRows(db: Queryable, runIds: readonly string[]): Pr
     select id, run_id as "runId", key, state, started_at as "startedAt", ended_at as "endedAt", error,
       case when bytes <= largest then output
         when bytes > largest then json_build_object('status', output->'status', 'message', output->'message',
-          'childId', output->'childId', 'response', json_build_object('status', output->'status', 'message', ${omitted}::text))
+          'response', json_build_object('status', output->'status', 'message', ${omitted}::text))
         end as "end"
     from shown`.execute(db);
   return rows;

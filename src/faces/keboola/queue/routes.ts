@@ -1,3 +1,4 @@
+import { Failure } from '../../../errors.ts';
 import { statusOf } from '../../../orchestrate/index.ts';
 import { PAGE_QUERY } from '../paging.ts';
 import type { FaceContext, Call, Route } from '../route.ts';
@@ -59,5 +60,7 @@ export function contextOf(call: Pick<Call, 'uri'>, config: FaceContext['config']
 }
 
 function readFilter(call: Call): string {
-  return (call.query('q') ?? '').slice(0, LONGEST_FILTER);
+  const filter = call.query('q') ?? '';
+  if (filter.length > LONGEST_FILTER) throw new Failure('bad_request', `q: at most ${LONGEST_FILTER} characters`);
+  return filter;
 }
