@@ -21,3 +21,11 @@ test('beyond loopback the credentials of the server are its own, unless a settin
   const open = readConfig({ PENSTOCK_HOST: '0.0.0.0', PENSTOCK_SERVER_KEYS: 'allow' });
   assert.equal(cloudEnvironment(open, ENVIRONMENT)['AWS_ACCESS_KEY_ID'], 'AKID');
 });
+
+test('faces that are never open to callers without a credential cannot be opened', () => {
+  assert.deepEqual(readConfig({ PENSTOCK_AUTH_OPEN_FACES: 'odm, vela' }).authOpenFaces, ['odm', 'vela']);
+  for (const face of ['olake', 'keboola']) {
+    const opened = { PENSTOCK_AUTH_OPEN_FACES: `vela,${face}` };
+    assert.throws(() => readConfig(opened), new RegExp(`the ${face} face is never open`));
+  }
+});

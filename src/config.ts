@@ -149,7 +149,8 @@ function faces(value: string): string[] {
   const all = list(value);
   const bad = all.find((face) => !FACES.includes(face));
   if (bad !== undefined) throw new Error(`give faces out of ${FACES.join(', ')}; "${bad}" is none`);
-  if (all.includes('olake')) throw new Error('the olake face is never open; leave it out');
+  const closed = ['olake', 'keboola'].find((face) => all.includes(face));
+  if (closed !== undefined) throw new Error(`the ${closed} face is never open; leave it out`);
   return all;
 }
 

@@ -9,8 +9,7 @@ let rig: Rig;
 let orchestration: number;
 
 before(async () => {
-  // Not even a setting that opens other faces to callers of this machine opens this one.
-  rig = await startRig({ works: false, environment: { PENSTOCK_AUTH_OPEN_FACES: 'keboola' } });
+  rig = await startRig({ works: false });
   const made = await rig.ask('POST', '/orchestrations', { body: { name: 'A', tasks: [{ component: 'http.call' }] } });
   assert.equal(made.status, 201, made.text);
   orchestration = (made.body as { id: number }).id;
