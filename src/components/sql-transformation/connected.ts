@@ -40,11 +40,13 @@ export async function runConnected(work: SqlWork, place: ConnectionPlace, ports:
       throw new Failure('forbidden', `SQL runs over the network only, not over the socket ${path}`);
     },
   });
-  cancellation.signal.addEventListener('abort', () => session.abandon());
+  let abandoned: Promise<void> | undefined;
+  cancellation.signal.addEventListener('abort', () => (abandoned = session.abandon()));
   try {
     return await runAll(session, work);
   } finally {
-    if (!cancellation.signal.aborted) await session.close();
+    // This process ends next: the database must have heard of it by then.
+    await (abandoned ?? session.close());
   }
 }
 

@@ -22,7 +22,7 @@ export interface SqlSession {
   begin(): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
-  /** Asks the database to end the running statement, then drops the connection. */
-  abandon(): void;
+  /** Drops the connection at once; answers when the database has been asked to end the running statement. */
+  abandon(): Promise<void>;
   close(): Promise<void>;
 }

@@ -11,7 +11,7 @@ export async function checkConnection(config: PostgresConfig, context: Connector
   const info = (message: string): void => context.log({ level: 'info', message });
   info(`connecting to ${config.host}:${config.port}`);
   const connection = await connect(config, context.signal);
-  const stop = (): void => connection.abandon();
+  const stop = (): void => void connection.abandon();
   context.signal.addEventListener('abort', stop, { once: true });
   try {
     info(`connected to ${config.host}:${config.port} as ${config.username}`);

@@ -41,8 +41,11 @@ export interface Connection {
   socket(): Socket;
   /** What broke the connection, once it is broken. */
   broken(): Failure | undefined;
-  /** Asks the server to end the running statement, even one that waits for a lock, then drops the connection. */
-  abandon(): void;
+  /**
+   * Asks the server to end the running statement, even one that waits for a lock, and drops the connection at once. Answers
+   * when the server has been asked, for those whose process ends then.
+   */
+  abandon(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -178,21 +181,26 @@ async function closeClient(client: Client): Promise<void> {
   await closed;
 }
 
-function abandon(config: PostgresConfig, internals: PgInternals): void {
+function abandon(config: PostgresConfig, internals: PgInternals): Promise<void> {
   const { stream } = internals.connection;
-  if (!stream.destroyed && internals.processID !== null && internals.secretKey !== null) {
-    sendCancel(config, cancelMessage(internals.processID, internals.secretKey));
-  }
+  const isAsked =
+    !stream.destroyed && internals.processID !== null && internals.secretKey !== null
+      ? sendCancel(config, cancelMessage(internals.processID, internals.secretKey))
+      : Promise.resolve();
   stream.destroy();
+  return isAsked;
 }
 
-/** Fire and forget: if the server is gone there is nothing to cancel. */
-function sendCancel(config: PostgresConfig, message: Buffer): void {
+/** Never fails: if the server is gone there is nothing to cancel. */
+function sendCancel(config: PostgresConfig, message: Buffer): Promise<void> {
   const target = config.host.startsWith('/')
     ? { path: `${config.host}/.s.PGSQL.${config.port}` }
     : { host: config.host, port: config.port };
-  const socket = connectSocket(target, () => socket.end(message));
-  socket.setTimeout(CONNECT_LIMIT, () => socket.destroy());
-  socket.on('error', () => socket.destroy());
-  socket.resume();
+  return new Promise((resolve) => {
+    const socket = connectSocket(target, () => socket.end(message));
+    socket.setTimeout(CONNECT_LIMIT, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => resolve());
+    socket.resume();
+  });
 }

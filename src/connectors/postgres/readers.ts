@@ -92,7 +92,7 @@ async function abandonable<T>(
   signal: AbortSignal,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const onAbort = (): void => connection.abandon();
+  const onAbort = (): void => void connection.abandon();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     if (signal.aborted) throw cancelledFailure();

@@ -19,7 +19,7 @@ export function createControl(config: PostgresConfig, session: AbortSignal): Con
     if (connection && (connection.broken() || connection.socket().destroyed)) connection = undefined;
     connection ??= await connect(config, signal);
     const used = connection;
-    const onAbort = (): void => used.abandon();
+    const onAbort = (): void => void used.abandon();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       return await work(used);

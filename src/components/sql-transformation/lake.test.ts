@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Column } from '../../columns/index.ts';
+import {
+  batchOf,
+  checkpoint,
+  openLake,
+  readIndependently,
+  type Lake,
+} from '../../lakehouse/iceberg/table.test-support.ts';
+import { loadTable, type IcebergTable } from '../../lakehouse/index.ts';
+import { execute } from '../kit/attempt.test-support.ts';
+import type { ComponentPorts, LakeTables } from '../kit/index.ts';
+import { component } from './component.ts';
+import { findLakeNames } from './lake-names.ts';
+import type { SqlResult } from './work.ts';
+
+const column = (name: string, type: Column['type'], nullable = true): Column => ({ name, type, nullable });
+const columns = [
+  column('_olake_id', { kind: 'string' }, false),
+  column('amount', { kind: 'long' }),
+  column('price', { kind: 'decimal', precision: 20, scale: 4 }),
+  column('placed', { kind: 'timestamp' }),
+  column('is paid', { kind: 'boolean' }),
+];
+const at = (minute: number): bigint => 1_767_225_600_000_000n + BigInt(minute) * 60_000_000n;
+const row = (id: string, amount: bigint | null) =>
+  [id, amount, amount === null ? null : amount * 10_000n, at(1), true] as const;
+
+const folder = mkdtempSync(join(tmpdir(), 'penstock-sql-lake-'));
+let lake: Lake;
+let moved: string | undefined;
+
+const tables: LakeTables = {
+  async open(project, name) {
+    const found =
+      project === 'olake' ? await loadTable({ storage: lake.storage, catalog: lake.catalog, name }) : undefined;
+    if (!found) return undefined;
+    const metadata = moved === undefined ? found.metadata : { ...found.metadata, location: moved };
+    return { metadata, storage: lake.storage };
+  },
+};
+const spec = component({ config: { dataDir: join(folder, 'data') }, lake: tables } as unknown as ComponentPorts);
+
+function run(...statements: readonly string[]): Promise<SqlResult> {
+  return execute(spec, { statements }) as Promise<SqlResult>;
+}
+
+before(async () => {
+  lake = await openLake();
+});
+
+after(async () => {
+  await lake?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function withTable(
+  table: string,
+  mode: 'position' | 'equality',
+  work: (table: IcebergTable) => Promise<void>,
+): Promise<void> {
+  const opened = await lake.open({
+    name: { database: 'shop', table },
+    location: `${lake.folder}/shop/${table}`,
+    columns,
+    identifier: '_olake_id',
+    deleteMode: mode,
+  } as never);
+  await work(opened);
+  await opened.close();
+}
+
+async function write(
+  table: IcebergTable,
+  how: 'append' | 'upsert',
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
+  const unit = table.beginUnit();
+  await unit.write(batchOf(columns, rows as never));
+  await unit.commit(how, checkpoint((table.checkpoint?.seq ?? 0) + 1));
+}
+
+describe('names of lake tables in statements', () => {
+  const find = (sql: string, definitions: Parameters<typeof findLakeNames>[1] = []) =>
+    findLakeNames([sql], definitions).map(({ database, table }) => `${database}/${table}`);
+
+  it('are found wherever a table may stand, quoted or not, and nowhere else', () => {
+    assert.deepEqual(
+      find('insert into x select * from lake.shop.orders o join LAKE."A b"."c""d" on true'),
+      ['A b/c"d', 'shop/orders'].toReversed(),
+    );
+    assert.deepEqual(find("select 'lake.shop.orders', x.lake.shop.orders -- lake.a.b\n /* lake.c.d */"), []);
+    assert.deepEqual(find('select lake . shop /* x */ . orders.id from t'), ['shop/orders']);
+  });
+
+  it('are found behind views and macros', () => {
+    const definitions = [
+      { name: 'recent', sql: 'CREATE VIEW recent AS SELECT * FROM base' },
+      { name: 'base', sql: 'CREATE VIEW base AS SELECT * FROM lake.shop.orders' },
+      { name: 'other', sql: 'CREATE VIEW other AS SELECT * FROM lake.shop.never' },
+    ];
+    assert.deepEqual(find('select * from Recent', definitions), ['shop/orders']);
+  });
+});
+
+describe('tables of the lakehouse in statements', () => {
+  for (const mode of ['position', 'equality'] as const) {
+    it(`are read as they are now, without rows that ${mode} deletes remove`, async () => {
+      const name = `orders_${mode}`;
+      await withTable(name, mode, async (table) => {
+        await write(table, 'append', [row('a', 1n), row('b', 2n), row('c', null), row('d', 4n)]);
+        await write(table, 'upsert', [row('b', 20n), row('e', 9007199254740993n)]);
+        await write(table, 'upsert', [row('a', 10n)]);
+      });
+      const { rows } = await run(
+        `select _olake_id as id, amount, price, placed, "is paid" from lake.shop.${name} order by 1`,
+      );
+      assert.deepEqual(
+        rows.map((one) => [one['id'], one['amount'], one['price']]),
+        [
+          ['a', 10, '10.0000'],
+          ['b', 20, '20.0000'],
+          ['c', null, null],
+          ['d', 4, '4.0000'],
+          ['e', '9007199254740993', '9007199254740993.0000'],
+        ],
+      );
+      assert.deepEqual([rows[0]!['placed'], rows[0]!['is paid']], ['2026-01-01 00:01:00+00', true]);
+      const found = await loadTable({
+        storage: lake.storage,
+        catalog: lake.catalog,
+        name: { database: 'shop', table: name },
+      });
+      assert.equal((await readIndependently(found!.metadata)).length, rows.length, 'as another reader sees it');
+    });
+  }
+
+  it('feed tables and views of the project, and each other', async () => {
+    await run(
+      'create table totals as select sum(amount)::bigint as total from lake.shop.orders_position where amount < 100',
+      'create view paid as select * from lake.shop.orders_position where "is paid"',
+      'create macro doubled(x) as x * 2',
+    );
+    const { rows } = await run('select total, (select count(*) from paid) as paid from totals');
+    assert.deepEqual(rows, [{ total: 34, paid: 5 }]);
+    const joined = await run(
+      'select count(*) as n from LAKE.Shop.Orders_Position p join lake.shop.orders_equality e using (_olake_id)',
+    );
+    assert.deepEqual(joined.rows, [{ n: 5 }]);
+  });
+
+  it('are empty while nothing was written to them', async () => {
+    await withTable('empty', 'position', async (table) => {
+      await write(table, 'append', []);
+    });
+    assert.deepEqual((await run('select count(*) as n, count(amount) as m from lake.shop.empty')).rows, [
+      { n: 0, m: 0 },
+    ]);
+  });
+
+  it('cannot be written, and their files cannot be named', async () => {
+    const name = 'lake.shop.orders_position';
+    for (const way of [
+      `insert into ${name} select * from ${name}`,
+      `delete from ${name}`,
+      `update ${name} set amount = 0`,
+      `copy ${name} to '${folder}/out.csv'`,
+    ]) {
+      await assert.rejects(run(way), /^Failure: Statement 1: /, way);
+    }
+    await assert.rejects(run('select * from lake.shop.nobody'), /Statement 1: .*nobody/s);
+    const { rows } = await run(`select count(*) as n from ${name}`);
+    assert.deepEqual(rows, [{ n: 5 }]);
+    assert.deepEqual(readdirSync(join(folder, 'data/sql/1')).includes('run'), false);
+  });
+
+  it('are refused when they name files outside of their own folder', async () => {
+    moved = `${lake.folder}/shop/orders_equality`;
+    try {
+      await assert.rejects(run('select * from lake.shop.orders_position'), /outside of its own folder/);
+    } finally {
+      moved = undefined;
+    }
+  });
+});
