@@ -1,6 +1,7 @@
 import type { RunView } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import { statusOf } from '../component-runs/describe.ts';
+import { findRunByKey } from '../jobs/tables.ts';
 import type { TaskEnd } from '../types.ts';
 import { isFinal } from './limit.ts';
 import type { ExecutionRooms, Step } from './types.ts';
@@ -9,11 +10,14 @@ import type { ExecutionRooms, Step } from './types.ts';
 const TIMEOUT_GRACE_MS = 30_000;
 const KILL_GRACE_MS = 36_000;
 
+/** The idempotency key of what a task starts: one run, however many attempts it takes. */
+export function childKeyOf({ attempt }: Step): string {
+  return `task/${attempt.task.id}`;
+}
+
 /** The run that an earlier attempt of this task has started. */
-export async function findChild(rooms: ExecutionRooms, { attempt }: Step): Promise<string | undefined> {
-  if (attempt.number === 1) return undefined;
-  const children = await rooms.engine.children(attempt.run.id);
-  return children.find((child) => child.parentTaskId === attempt.task.id)?.id;
+export async function findChild(rooms: ExecutionRooms, step: Step): Promise<string | undefined> {
+  return step.attempt.number === 1 ? undefined : findRunByKey(rooms.store.db, childKeyOf(step));
 }
 
 /**

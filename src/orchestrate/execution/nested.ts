@@ -4,7 +4,7 @@ import { applyOverride } from '../jobs/override.ts';
 import { startJob } from '../jobs/start.ts';
 import type { NewJob, StartedJob } from '../jobs/types.ts';
 import type { TaskEnd } from '../types.ts';
-import { awaitChild, findChild } from './children.ts';
+import { awaitChild, childKeyOf, findChild } from './children.ts';
 import type { ExecutionRooms, Step } from './types.ts';
 
 export interface NestedCall {
@@ -41,7 +41,7 @@ function startNested(rooms: ExecutionRooms, step: Step, call: NestedCall): Promi
       emails: ask.emails,
       parentPath: attempt.run.path,
       parentTaskId: attempt.task.id,
-      idempotencyKey: `nested/${attempt.task.id}`,
+      idempotencyKey: childKeyOf(step),
     };
     return startJob(rooms, tx, job);
   });

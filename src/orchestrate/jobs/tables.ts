@@ -106,6 +106,12 @@ export async function readTokenOf(db: Queryable, runId: string): Promise<number 
   return rows[0]?.id;
 }
 
+/** The run that was started with this idempotency key. */
+export async function findRunByKey(db: Queryable, key: string): Promise<string | undefined> {
+  const { rows } = await sql<{ id: string }>`select id from run where idempotency_key = ${key}`.execute(db);
+  return rows[0]?.id;
+}
+
 /** Whether the project has this orchestration, and not deleted. */
 export async function hasOrchestration(db: Queryable, project: string, id: number): Promise<boolean> {
   const { rows } = await sql`
