@@ -1,10 +1,11 @@
 import { checkBinds, checkManagesTokens, type StorageToken } from '../../access/index.ts';
+import type { Deliverer } from '../../engine/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import type { Scope } from '../types.ts';
 import { refuse } from './input/fields.ts';
 import type { DefinitionContext } from './context.ts';
-import { isInUse, wasMade, type StoredOrchestration } from './tables.ts';
+import { isActedWith, isInUse, wasMade, type StoredOrchestration } from './tables.ts';
 import type { BoundToken } from './types.ts';
 
 const LONGEST_DESCRIPTION = 255;
@@ -35,14 +36,49 @@ export async function makeToken(
   return token.id;
 }
 
-/** Revokes what was made for an orchestration when it gets a new token; one that others use by now is left to them. */
+/**
+ * Revokes what was made for an orchestration when it gets a new token: at once, or, where a running job acts with it, when
+ * that has ended. One that is bound no more, but that others use by now, is left to them.
+ */
 export async function revokeFormer(
   rooms: DefinitionContext,
   tx: Transaction,
   { tokenId, ownTokenId }: StoredOrchestration,
 ): Promise<void> {
-  if (ownTokenId === null) return;
-  if (ownTokenId === tokenId || !(await isInUse(tx, ownTokenId))) await rooms.tokens.revoke(tx, ownTokenId);
+  if (ownTokenId === null || (ownTokenId !== tokenId && (await isInUse(tx, ownTokenId)))) return;
+  await revokeUnlessRunning(rooms, tx, { tokenId: ownTokenId, round: 1 });
+}
+
+/** Topic of the outbox: a token that was replaced while a job ran with it. */
+export const REPLACED = 'orchestration-token-replaced';
+
+const LOOK_AGAIN_MS = 15_000;
+
+interface Replaced {
+  readonly tokenId: number;
+  /** How often it was looked at. */
+  readonly round: number;
+}
+
+async function revokeUnlessRunning(
+  { engine, tokens, world }: Pick<OrchestrateRooms, 'engine' | 'tokens' | 'world'>,
+  tx: Transaction,
+  { tokenId, round }: Replaced,
+): Promise<void> {
+  if (!(await isActedWith(tx, tokenId))) return tokens.revoke(tx, tokenId);
+  await engine.publish(tx, {
+    key: `${REPLACED}/${tokenId}/${round}`,
+    topic: REPLACED,
+    payload: { tokenId, round: round + 1 },
+    dueAt: new Date(world.now().getTime() + LOOK_AGAIN_MS),
+  });
+}
+
+/** Looks again whether a replaced token may end. */
+export function createReplacedTokenEnding(
+  rooms: Pick<OrchestrateRooms, 'store' | 'engine' | 'tokens' | 'world'>,
+): Deliverer {
+  return ({ payload }) => rooms.store.transaction((tx) => revokeUnlessRunning(rooms, tx, payload as Replaced));
 }
 
 /** Revokes the tokens of a deleted orchestration that were made for one, unless others use them. */

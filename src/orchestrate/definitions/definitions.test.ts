@@ -112,7 +112,8 @@ void suite('definitions of orchestrations', () => {
     Object.assign(lab.engine, { cancel: () => Promise.reject(new Error('the process died')) });
     await definitions().remove(lab.scope(), id);
     Object.assign(lab.engine, { cancel });
-    const [[topic, deliver]] = Object.entries(definitions().deliverers) as [[string, Deliver]];
+    const topic = 'orchestration-deleted';
+    const deliver = definitions().deliverers[topic] as Deliver;
     const { rows } = await lab.store.pool.query<{ payload: unknown; key: string }>(
       'select key, payload from outbox where topic = $1',
       [topic],

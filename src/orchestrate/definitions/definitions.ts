@@ -1,7 +1,7 @@
 import { statusOf } from '../component-runs/describe.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import type { Scope } from '../types.ts';
-import { showToken } from './binding.ts';
+import { createReplacedTokenEnding, REPLACED, showToken } from './binding.ts';
 import { notFound, type DefinitionContext } from './context.ts';
 import { refuse, isObject } from './input/fields.ts';
 import { createParameterKeeper } from './parameters.ts';
@@ -47,7 +47,7 @@ export function createDefinitions(rooms: OrchestrateRooms): Definitions {
     hold: (tx, id, project) => lockOrchestration(tx, { id, project }, 'share'),
     parameters: context.parameters,
     observer: createLastJobObserver(rooms),
-    deliverers: { [ENDING]: createEnding(rooms) },
+    deliverers: { [ENDING]: createEnding(rooms), [REPLACED]: createReplacedTokenEnding(rooms) },
   };
 }
 

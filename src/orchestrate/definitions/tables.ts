@@ -110,6 +110,17 @@ export async function lockOrchestration(
   return rows[0] && toOrchestration(rows[0]);
 }
 
+/** Those of the living orchestrations that nobody else has locked: no other transaction changes or deletes them before this ends. */
+export async function lockOrchestrations(
+  tx: Transaction,
+  ids: readonly number[],
+): Promise<readonly StoredOrchestration[]> {
+  const { rows } = await sql<Row>`
+    select ${COLUMNS}, o.tasks from orchestration o where o.id = any(${ids}) and o.deleted_at is null
+    order by o.id for no key update skip locked`.execute(tx);
+  return rows.map(toOrchestration);
+}
+
 /** What of a row is written; JSON as text. */
 export interface Values {
   readonly name: string;
@@ -186,6 +197,14 @@ export async function isInUse(tx: Transaction, tokenId: number): Promise<boolean
     select 1 from orchestration where token_id = ${tokenId} and deleted_at is null
     union all
     select 1 from orchestration where own_token_id = ${tokenId} and deleted_at is null limit 1`.execute(tx);
+  return rows.length > 0;
+}
+
+/** Whether a job that has begun and not ended acts with a token. */
+export async function isActedWith(tx: Transaction, tokenId: number): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from run join orchestration_job job on job.run_id = run.id
+    where run.state = 'running' and job.token_id = ${tokenId} limit 1`.execute(tx);
   return rows.length > 0;
 }
 
