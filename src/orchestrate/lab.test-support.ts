@@ -9,7 +9,7 @@ import { readConfig, type Config } from '../config.ts';
 import { createEngine, installQueue, type Component, type OpenEngine, type RunObserver } from '../engine/index.ts';
 import type { Outbound } from '../outbound/index.ts';
 import { createScheduler, type ScheduleKind, type Scheduler } from '../schedule/index.ts';
-import type { Store } from '../store/index.ts';
+import { connectStore, type Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createHolds, echo, fail, type Holds } from './components.test-support.ts';
 import type { CallComponent } from './protocol/types.ts';
@@ -57,15 +57,36 @@ export interface LabOptions {
   /** What else the engine executes and tells, for components that start runs of other rooms. */
   readonly components?: readonly Component[];
   readonly observers?: readonly RunObserver[];
+  /** Default 10. */
+  readonly leaseSeconds?: number;
+  /** False: nothing is executed before `restart`. */
+  readonly works?: boolean;
+  /** Another process on the database and the folder of a lab that is open. */
+  readonly joins?: { readonly url: string; readonly dataDir: string };
+  /** The point at which this process kills itself. */
+  readonly stopAt?: string;
+}
+
+/** A database of its own, or that of another lab. */
+async function openPlace({ joins }: LabOptions): Promise<{ store: Store; dataDir: string; close(): Promise<void> }> {
+  if (joins !== undefined) {
+    const store = await connectStore({ url: joins.url, world: createWorld() });
+    return { store, dataDir: joins.dataDir, close: () => store.close() };
+  }
+  const dataDir = await mkdtemp(join(tmpdir(), 'orchestrate-'));
+  const { store, close } = await createTestStore({ prepare: installQueue });
+  return { store, dataDir, close: () => close().then(() => rm(dataDir, { recursive: true })) };
 }
 
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'orchestrate-'));
-  const test = await createTestStore({ prepare: installQueue });
+  const place = await openPlace(options);
+  const { store, dataDir } = place;
   const points: string[] = [];
-  const world = createWorld({ onPoint: (point) => void points.push(point) });
+  const world = createWorld({
+    onPoint: (point) => void points.push(point),
+    ...(options.stopAt !== undefined && { stopAt: options.stopAt }),
+  });
   const config: Config = readConfig({ PENSTOCK_DATA_DIR: dataDir, PENSTOCK_ADMIN_PASSWORD: 'x', ...options.config });
-  const { store } = test;
   const access = await createAccess({ store, config, world });
   const components: Component[] = [];
   const observers: RunObserver[] = [];
@@ -76,7 +97,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     components,
     observers,
     deliverers,
-    settings: { slots: 8, leaseSeconds: 10 },
+    settings: { slots: 8, leaseSeconds: options.leaseSeconds ?? 10 },
   });
   const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
   const scheduler = createScheduler({ store, onFire: { orchestration: kind }, catchUpMinutes: 60, log: () => {} });
@@ -103,7 +124,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const orchestrate: Orchestrate = createOrchestrate(rooms);
   components.push(...orchestrate.engineComponents, ...(options.components ?? []));
   observers.push(...orchestrate.observers, ...(options.observers ?? []));
-  let worker = await engine.startWorker();
+  let worker = options.works === false ? undefined : await engine.startWorker();
   const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
   const token = await access.tokens.masterOf(admin);
   const project = String(config.projectId);
@@ -137,14 +158,13 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     holds,
     elsewhere: () => Promise.reject(new Error('nobody is called here')),
     async restart() {
-      await worker.stop(0);
+      await worker?.stop(0);
       worker = await engine.startWorker();
     },
     async close() {
-      await worker.stop(0);
+      await worker?.stop(0);
       await engine.close();
-      await test.close();
-      await rm(dataDir, { recursive: true });
+      await place.close();
     },
   };
   return lab;
