@@ -124,6 +124,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const orchestrate: Orchestrate = createOrchestrate(rooms);
   components.push(...orchestrate.engineComponents, ...(options.components ?? []));
   observers.push(...orchestrate.observers, ...(options.observers ?? []));
+  Object.assign(deliverers, orchestrate.deliverers);
   let worker = options.works === false ? undefined : await engine.startWorker();
   const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
   const token = await access.tokens.masterOf(admin);

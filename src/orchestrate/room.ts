@@ -6,8 +6,9 @@ import { createDefinitions, type Definitions } from './definitions/index.ts';
 import { createEngineComponents, createTokenObserver } from './execution/components.ts';
 import { createJobs } from './jobs/jobs.ts';
 import type { Jobs } from './jobs/types.ts';
-import { callNobody } from './protocol/nobody.ts';
+import { createComponentCaller } from './protocol/call.ts';
 import type { OrchestrateRooms } from './rooms.ts';
+import { createSchedules, type Schedules } from './schedules/index.ts';
 
 export type { OrchestrateRooms } from './rooms.ts';
 
@@ -16,6 +17,7 @@ export interface Orchestrate {
   readonly definitions: Definitions;
   readonly jobs: Jobs;
   readonly componentRuns: ComponentRuns;
+  readonly schedules: Schedules;
   /** What tasks of its runs can be. */
   readonly engineComponents: readonly Component[];
   /** Told of the runs of its kinds. */
@@ -32,18 +34,20 @@ export function createOrchestrate(rooms: OrchestrateRooms): Orchestrate {
   const catalog = createCatalog(rooms.components, rooms.config);
   const jobRooms = { ...rooms, definitions };
   const jobs = createJobs(jobRooms);
+  const schedules = createSchedules(jobRooms);
   const execution = {
     ...jobRooms,
     catalog,
-    callComponent: rooms.callComponent ?? callNobody,
+    callComponent: rooms.callComponent ?? createComponentCaller(rooms),
     minuteMs: rooms.minuteMs ?? MINUTE_MS,
   };
   return {
     definitions,
     jobs,
     componentRuns: createComponentRuns({ ...rooms, catalog, jobs }),
+    schedules,
     engineComponents: createEngineComponents(execution),
-    observers: [definitions.observer, createTokenObserver(rooms)],
-    deliverers: { ...definitions.deliverers },
+    observers: [definitions.observer, createTokenObserver(rooms), schedules.observer],
+    deliverers: { ...definitions.deliverers, ...schedules.deliverers },
   };
 }

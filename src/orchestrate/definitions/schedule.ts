@@ -12,7 +12,7 @@ export function keyOf(id: number): string {
 
 /** Counts its schedule from now, or takes it away when it has none or is inactive; answers the next instant. */
 export async function reschedule(
-  rooms: Pick<OrchestrateRooms, 'scheduler' | 'world'>,
+  rooms: Pick<OrchestrateRooms, 'scheduler'>,
   tx: Transaction,
   { id, crontabRecord, zone, catchUp, active }: Timing,
 ): Promise<Date | null> {
@@ -22,8 +22,7 @@ export async function reschedule(
     return null;
   }
   const frequency = fieldsOf(crontabRecord);
-  await rooms.scheduler.set(tx, { key, frequency, zone, catchUp: catchUp === 'none' ? 'none' : 'once' });
-  return nextTicks(crontabRecord, { after: rooms.world.now(), zone, count: 1 })[0] ?? null;
+  return rooms.scheduler.set(tx, { key, frequency, zone, catchUp: catchUp === 'none' ? 'none' : 'once' });
 }
 
 /** The next instant as people see it: the stored one, or, where that passed while no scheduler ran, the one after now. */

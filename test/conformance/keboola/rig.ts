@@ -12,12 +12,18 @@ import {
 import { createKeboolaFace } from '../../../src/faces/keboola/index.ts';
 import { createServer } from '../../../src/http/index.ts';
 import { createObserve } from '../../../src/observe/index.ts';
-import { createOrchestrate, type Message, type Orchestrate } from '../../../src/orchestrate/index.ts';
+import {
+  createOrchestrate,
+  ORCHESTRATION_SCHEDULE,
+  orchestrationSchedules,
+  type Message,
+  type Orchestrate,
+} from '../../../src/orchestrate/index.ts';
 import { createOutbound } from '../../../src/outbound/index.ts';
 import { createScheduler, type Scheduler } from '../../../src/schedule/index.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { createWorld } from '../../../src/world.ts';
-import { createTestStore } from '../../support/database.ts';
+import { createTestStore, type TestStore } from '../../support/database.ts';
 import { send, type Reply } from '../olake/wire.ts';
 
 /** The bootstrap token: an administrator's master token. */
@@ -59,6 +65,17 @@ export interface RigOptions {
 
 /** The face on a listening server over the real store, engine, access and orchestrations. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
+  const database = await createTestStore({ prepare: installQueue });
+  try {
+    return await startOn(database, options);
+  } catch (error) {
+    // Else the open database would keep the process from telling why.
+    await database.close();
+    throw error;
+  }
+}
+
+async function startOn({ store, close }: TestStore, options: RigOptions): Promise<Rig> {
   const world = createWorld();
   const config = readConfig({
     PENSTOCK_PORT: '0',
@@ -68,17 +85,17 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     PENSTOCK_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     ...options.environment,
   });
-  const { store, close } = await createTestStore({ prepare: installQueue });
   const access = await createAccess({ store, config, world });
   const components: Component[] = [];
   const observers: RunObserver[] = [];
   const deliverers: Record<string, Orchestrate['deliverers'][string]> = {};
   const settings = { slots: 4, leaseSeconds: 10 };
   const engine = await createEngine({ store, world, components, observers, deliverers, settings });
-  const scheduler = createScheduler({ store, onFire: {}, catchUpMinutes: 60 });
+  const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
+  const scheduler = createScheduler({ store, onFire: { [ORCHESTRATION_SCHEDULE]: kind }, catchUpMinutes: 60 });
   const messages: Message[] = [];
   const origins: string[] = [];
-  const orchestrate = createOrchestrate({
+  const orchestrate: Orchestrate = createOrchestrate({
     config,
     world,
     store,
