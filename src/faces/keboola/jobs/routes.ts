@@ -97,7 +97,7 @@ function readRoutes(face: FaceContext): readonly Route[] {
       paths: ['/jobs/:id/events'],
       right: 'read',
       summary: 'What a job and its children tell, in order; with Accept: text/event-stream as it comes',
-      shapes: { answer: shapes.events },
+      shapes: { query: { after: { type: 'string' }, limit: PAGE_QUERY.limit }, answer: shapes.events },
       async handle(call) {
         const number = call.id(NOUN);
         const after = call.query('after') ?? null;
