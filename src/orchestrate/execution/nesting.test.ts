@@ -110,6 +110,24 @@ describe('a task that starts another orchestration', () => {
     assert.match(messageOf(nested, 1), /would wait for itself/);
   });
 
+  it('may be one of another server, which names the run that called it: then it ends with that', async () => {
+    const outer = await lab.start(await lab.define([hold('calls back')]));
+    await lab.holds.begun('calls back');
+    const inner = await lab.define([hold('called back')]);
+    const scope = lab.scope({ parentPath: outer.run.path });
+    const job = await lab.orchestrate.jobs.start(scope, { path: '/run', sent: { config: inner } });
+    assert.equal(job.run.parentRunId, outer.run.id);
+    assert.equal(job.run.path, `${outer.run.number}.${job.run.number}`);
+    await lab.holds.begun('called back');
+    await assert.rejects(lab.orchestrate.jobs.start(scope, { path: '/run', sent: { config: outer.orchestrationId } }), {
+      kind: 'conflict',
+      message: /would wait for itself/,
+    });
+    await lab.orchestrate.componentRuns.kill(lab.scope(), outer.run.number);
+    assert.equal((await lab.ended(job.run.number)).status, 'terminated');
+    assert.equal((await lab.ended(outer.run.number)).status, 'terminated');
+  });
+
   it('names what does not exist', async () => {
     const job = await lab.run([start(999_999)]);
     assert.equal(messageOf(job), 'Orchestration 999999 not found');
