@@ -14,6 +14,7 @@ const suites: Record<string, () => Promise<{ measure: (scale: Scale) => Promise<
   start: () => import('./start.ts'),
   engine: () => import('./engine.ts'),
   http: () => import('./http.ts'),
+  schedules: () => import('./schedules.ts'),
   orchestrations: () => import('./orchestrations.ts'),
 };
 

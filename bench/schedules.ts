@@ -1,0 +1,167 @@
+/**
+ * Figures of schedules: all of them are due at the same instant, and each makes a job of an orchestration with one trivial
+ * task; API, worker and scheduler in one process, as `serve` runs them. Lateness is counted from the nominal time to the
+ * commit of the job's rows, both by the database's clock.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createAccess } from '../src/access/index.ts';
+import type { ComponentSpec } from '../src/components/kit/index.ts';
+import { readConfig } from '../src/config.ts';
+import { createEngine, installQueue, type Component, type Deliverer, type RunObserver } from '../src/engine/index.ts';
+import { createOrchestrate, orchestrationSchedules, type Orchestrate } from '../src/orchestrate/index.ts';
+import { createScheduler } from '../src/schedule/index.ts';
+import { connectStore, migrate, readMigrations, type Store } from '../src/store/index.ts';
+import { createWorld } from '../src/world.ts';
+import { startTestPostgres } from '../test/support/postgres.ts';
+import type { Figure, Scale } from './figures.ts';
+
+const SCHEDULES = 10_000;
+const SMOKE_SCHEDULES = 200;
+const PATIENCE_MS = 120_000;
+
+const nothing: ComponentSpec = {
+  id: 'bench.nothing',
+  name: 'Nothing',
+  description: 'Does nothing.',
+  schema: { type: 'object', additionalProperties: false },
+  isOffBecause: null,
+  execute: async () => ({}),
+};
+
+/** Measures on a fresh, durable PostgreSQL of its own. */
+export async function measure({ smoke }: Scale): Promise<readonly Figure[]> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'penstock-bench-'));
+  const postgres = await startTestPostgres({ durable: true, settings: { track_commit_timestamp: 'on' } });
+  const store = await connectStore({ url: postgres.url, world: createWorld() });
+  try {
+    await migrate(store.pool, await readMigrations());
+    await installQueue(store);
+    const lane = await open(store, dataDir);
+    try {
+      return await fireAtOnce(lane, smoke ? SMOKE_SCHEDULES : SCHEDULES);
+    } finally {
+      await lane.close();
+    }
+  } finally {
+    await store.close();
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+async function open(store: Store, dataDir: string) {
+  const world = createWorld();
+  const config = readConfig({ PENSTOCK_DATA_DIR: dataDir, PENSTOCK_ADMIN_PASSWORD: 'x', PENSTOCK_PARALLELISM: '100' });
+  const access = await createAccess({ store, config, world });
+  const components: Component[] = [];
+  const observers: RunObserver[] = [];
+  const deliverers: Record<string, Deliverer> = {};
+  const settings = { slots: 16, leaseSeconds: 10 };
+  const engine = await createEngine({ store, world, components, observers, deliverers, settings });
+  const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
+  const scheduler = createScheduler({ store, onFire: { orchestration: kind }, catchUpMinutes: 60 });
+  const orchestrate: Orchestrate = createOrchestrate({
+    config,
+    world,
+    store,
+    engine,
+    scheduler,
+    tokens: access.tokens,
+    secrets: access.secrets,
+    audit: access.audit,
+    outbound: {
+      checkUrl: (text) => text,
+      trustOf: () => 'allowed',
+      request: () => Promise.reject(new Error('nobody is called here')),
+    },
+    components: [nothing],
+    messages: { send: async () => undefined },
+    ownOrigins: () => [],
+    version: 'bench',
+  });
+  components.push(...orchestrate.engineComponents);
+  observers.push(...orchestrate.observers);
+  Object.assign(deliverers, orchestrate.deliverers);
+  const { rows } = await store.pool.query<{ id: number }>('select id from users limit 1');
+  const principal = { userId: rows[0]!.id, username: 'admin', role: 'admin', sessionId: null } as const;
+  const token = await access.tokens.masterOf(principal);
+  const caller = { token, userAgent: 'bench', parentPath: null };
+  const scope = { project: String(config.projectId), caller, actor: { principal, face: 'keboola' } };
+  const { id } = await orchestrate.definitions.create(scope, {
+    name: 'Bench',
+    crontabRecord: '0 0 1 1 *',
+    tasks: [{ component: nothing.id, actionParameters: {} }],
+  });
+  const worker = await engine.startWorker();
+  const ticking = scheduler.start();
+  return {
+    store,
+    first: id,
+    async close() {
+      await ticking.stop();
+      await worker.stop(0);
+      await engine.close();
+    },
+  };
+}
+
+/** Copies one orchestration and its schedule, makes all due at one instant, and waits until every job is processing. */
+async function fireAtOnce({ store, first }: Opened, count: number): Promise<readonly Figure[]> {
+  const { pool } = store;
+  await pool.query(
+    `insert into orchestration (project, name, crontab, token_id, tasks, notifications, created_by)
+     select project, name || ' ' || n, crontab, token_id, tasks, notifications, created_by
+     from orchestration, generate_series(2, ${count}) n where id = ${first}`,
+  );
+  await pool.query(
+    `insert into schedule (key, frequency, zone, next_fire_at)
+     select 'orchestration/' || id, '0 0 1 1 *', 'UTC', 'infinity' from orchestration where id <> ${first}`,
+  );
+  await pool.query('vacuum analyze');
+  await pool.query(`update schedule set next_fire_at = date_trunc('second', clock_timestamp()) + interval '3 seconds'`);
+  const begun = async (): Promise<number> =>
+    (
+      await pool.query<{ n: number }>(
+        `select count(*)::float8 as n from run where kind = 'orchestration' and started_at is not null`,
+      )
+    ).rows[0]!.n;
+  const end = performance.now() + PATIENCE_MS;
+  while ((await begun()) < count) {
+    if (performance.now() > end) throw new Error(`only ${await begun()} of ${count} jobs were begun in time`);
+    await delay(1000);
+  }
+  return readFigures(store, count);
+}
+
+async function readFigures({ pool }: Store, count: number): Promise<readonly Figure[]> {
+  const { rows } = await pool.query<Record<'jobs' | 'late50' | 'late99' | 'begun50' | 'begun99' | 'rate', number>>(`
+    with job as (
+      select pg_xact_commit_timestamp(label.xmin) as made, scheduled_at, run.started_at
+      from run_label label join run on run.number = label.run_number and label.name = 'config'
+      join orchestration_job on orchestration_job.run_id = run.id
+    ), late as (
+      select extract(epoch from made - scheduled_at) * 1000 as ms, extract(epoch from started_at - made) * 1000 as begun
+      from job
+    )
+    select count(*)::float8 as jobs, (select count(*) / extract(epoch from max(started_at) - min(scheduled_at)) from job)::float8 as rate,
+      percentile_cont(0.5) within group (order by ms)::float8 as late50,
+      percentile_cont(0.99) within group (order by ms)::float8 as late99,
+      percentile_cont(0.5) within group (order by begun)::float8 as begun50,
+      percentile_cont(0.99) within group (order by begun)::float8 as begun99
+    from late`);
+  const { jobs, late50, late99, begun50, begun99, rate } = rows[0]!;
+  if (jobs !== count) throw new Error(`${jobs} jobs for ${count} ticks`);
+  const all = `${count} schedules due at once`;
+  return [
+    { name: `${all}: lateness of ticks, median`, value: late50, unit: 'ms' },
+    { name: `${all}: lateness of ticks, 99 of 100`, value: late99, unit: 'ms', reach: '<= 1000' },
+    { name: `${all}: created to processing, median`, value: begun50, unit: 'ms' },
+    { name: `${all}: created to processing, 99 of 100`, value: begun99, unit: 'ms' },
+    { name: `${all}: jobs begun`, value: rate, unit: 'jobs/s' },
+  ];
+}
