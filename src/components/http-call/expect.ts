@@ -25,7 +25,8 @@ export function expectsRedirect({ status }: Expectation): boolean {
 function valueAt(body: unknown, path: string): unknown {
   let value = body;
   for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+    // Own and enumerable: neither what every object has nor the length of a list is part of the answer.
+    if (typeof value !== 'object' || !Object.prototype.propertyIsEnumerable.call(value ?? {}, name)) return undefined;
     value = (value as Record<string, unknown>)[name];
   }
   return value;

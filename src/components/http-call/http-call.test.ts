@@ -167,13 +167,13 @@ describe('http.call', () => {
   });
 
   it('looks for a value in the answer', async () => {
-    answer = json({ a: { b: [{ c: null }, 5] }, '': 1 });
+    answer = json({ a: { b: [{ c: null }, 5] }, '': 1, t: 'text' });
     for (const expect of [
       { path: 'a.b.0.c', equals: null },
       { path: 'a.b.1', equals: 5 },
       { path: 'a.b', equals: [{ c: null }, 5] },
       { path: 'a' },
-      { equals: { a: { b: [{ c: null }, 5] }, '': 1 } },
+      { equals: { a: { b: [{ c: null }, 5] }, '': 1, t: 'text' } },
     ]) {
       assert.equal((await call({ expect }))['httpStatus'], 200, JSON.stringify(expect));
     }
@@ -182,6 +182,7 @@ describe('http.call', () => {
       { path: 'a.b.2' },
       { path: 'a.b.length' },
       { path: 'constructor' },
+      { path: 't.0' },
       { path: 'a.b.1.2' },
       { path: 'a.b.1', equals: '5' },
       { path: 'a.b', equals: [5, { c: null }] },
