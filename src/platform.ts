@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createAccess, type OpenAccess } from './access/index.ts';
 import { isLoopback, type Config } from './config.ts';
+import { loadComponents, type ComponentSpec } from './components/index.ts';
 import { loadConnectors } from './connectors/index.ts';
 import {
   createEngine,
@@ -18,7 +19,7 @@ import { createLineage } from './lineage/index.ts';
 import { createNotify, createWebhookDeliverer, type OpenNotify } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
 import { createOrchestrate, type Orchestrate, WEBHOOK_SECRET } from './orchestrate/index.ts';
-import { createOutbound, createReceiverOutbound, listOwnOrigins } from './outbound/index.ts';
+import { createOutbound, createReceiverOutbound, listOwnOrigins, type Outbound } from './outbound/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
 import { findServerFolders, openStore, type Store, type Transaction } from './store/index.ts';
 import {
@@ -177,7 +178,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     secrets: access.secrets,
     audit: access.audit,
     outbound,
-    components: [],
+    components: await openComponents({ ...base, access, sync: replication.sync }, outbound),
     messages: notify,
     log: observe.log,
     ownOrigins,
@@ -188,6 +189,25 @@ async function openRooms(base: Base): Promise<Rooms> {
   Object.assign(deliverers, orchestrate.deliverers, notify.deliverers, lineage.deliverers);
   const listensOn = (actual: number): void => void (port = actual);
   return { access, engine, scheduler, sync: replication.sync, orchestrate, notify, listensOn };
+}
+
+/** The built-in components, with the parts of the rooms that they work on. */
+async function openComponents(
+  rooms: Base & Pick<Rooms, 'access' | 'sync'>,
+  outbound: Outbound,
+): Promise<readonly ComponentSpec[]> {
+  const { config, world, sync } = rooms;
+  const warehouse = await openWarehouse(rooms);
+  return loadComponents({
+    config,
+    world,
+    outbound,
+    syncs: { start: sync.runs.startAsChild, cancelAlike: sync.runs.cancelAlike },
+    connections: { settings: (kind, id) => sync.openSettings(kind, id) },
+    lake: {
+      open: (project, { database, table }) => warehouse.openTable(project, { namespace: [database], name: table }),
+    },
+  });
 }
 
 type WebModules = readonly [
@@ -218,7 +238,13 @@ async function openServer(rooms: Base & Rooms, [http, olake, iceberg, keboola]: 
 }
 
 /** The built-in catalogs as other engines use them; where tables may lie is the sync room's to say. */
-async function openWarehouse({ config, world, store, access, sync }: Base & Rooms): Promise<Warehouse> {
+async function openWarehouse({
+  config,
+  world,
+  store,
+  access,
+  sync,
+}: Base & Pick<Rooms, 'access' | 'sync'>): Promise<Warehouse> {
   const folders = { ...config, closedFolders: await closedFoldersOf(config) };
   return createWarehouse({
     store,

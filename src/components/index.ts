@@ -1,1 +1,2 @@
 export { loadComponents } from './registry.ts';
+export type { ComponentSpec } from './kit/index.ts';
