@@ -18,7 +18,7 @@ export interface TestCallOptions {
 
 let tasks = 0;
 
-/** For components that start no children: what they need of an attempt, and nothing that they must not use. */
+/** What components need of an attempt; a child that it starts goes on until the call is cancelled. */
 export function createTestCall(parameters: Parameters, options: TestCallOptions = {}): TestCall {
   const lines: string[] = [];
   const controller = new AbortController();
@@ -31,6 +31,14 @@ export function createTestCall(parameters: Parameters, options: TestCallOptions 
     signal: controller.signal,
     log: (_level: string, message: string) => void lines.push(message),
     progress() {},
+    // A child that goes on until the run is to end, and ends then.
+    childEnded: async (_runId: string, until?: AbortSignal) => {
+      until?.throwIfAborted();
+      if (controller.signal.aborted) return undefined;
+      return new Promise((_resolve, reject) => {
+        until?.addEventListener('abort', () => reject(until.reason as Error));
+      });
+    },
     remember: async (value: unknown) => void (memo = value),
   } as unknown as Attempt;
   return {
