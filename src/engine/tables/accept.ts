@@ -35,8 +35,11 @@ export async function insertRuns(
     ), placed as (
       select related.*, nextval('run_number') as number from (
         select given.*, parent.path as parent_run_path, case when parent.ended_at is null then parent.id end as live_parent_id
-        from given left join run parent on parent.id = coalesce(
-          (select task.run_id from task where task.id = given.parent_task_id), given.parent_run_id)
+        from given left join lateral (
+          select id, path, ended_at from run where run.id = coalesce(
+            (select task.run_id from task where task.id = given.parent_task_id), given.parent_run_id)
+          -- By the key, whatever number of rows the planner expects.
+          limit 1) parent on true
         order by place) related
     ), made as (
       insert into run (id, number, path, project, kind, definition, state, trigger, snapshot, concurrency_key,
