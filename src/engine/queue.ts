@@ -1,4 +1,4 @@
-import { CompiledQuery } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import { PgBoss } from 'pg-boss';
 import type { Db as BossDatabase } from 'pg-boss';
 import { KEEP_PLAN } from '../store/index.ts';
@@ -100,7 +100,7 @@ export async function openQueue(store: Store, onError: (error: Error) => void): 
     },
     async drop(tx, dropped) {
       for (const queue of queueNames) {
-        const ids = ofQueue(queue, dropped).flatMap(({ jobId }) => jobId ?? []);
+        const ids = await lockJobs(tx, { queue, ids: ofQueue(queue, dropped).flatMap(({ jobId }) => jobId ?? []) });
         if (ids.length > 0) await boss.deleteJob(queue, ids, { db: toBossDatabase(tx) });
       }
     },
@@ -112,6 +112,22 @@ export async function openQueue(store: Store, onError: (error: Error) => void): 
 
 function ofQueue<T extends { readonly waits: boolean }>(queue: QueueName, tasks: readonly T[]): readonly T[] {
   return tasks.filter((task) => task.waits === (queue === 'waiting-task'));
+}
+
+/**
+ * Those of the jobs that nobody is taking at this moment. Who takes one has locked it and waits for the run, which whoever
+ * drops it holds: to wait for the job would be a deadlock. The taker finds that the task is not queued any more, and the
+ * job is gone with that.
+ */
+async function lockJobs(
+  tx: Transaction,
+  { queue, ids }: { readonly queue: QueueName; readonly ids: readonly string[] },
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await sql<{ id: string }>`
+    select id from ${sql.table(`${SCHEMA}.job`)} where name = ${queue} and id = any(${ids}::uuid[])
+    for update skip locked`.execute(tx);
+  return rows.map((row) => row.id);
 }
 
 /** pg-boss's own upkeep; its migrations are many statements in one text, of which the last answers. */

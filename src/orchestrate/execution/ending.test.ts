@@ -90,6 +90,26 @@ describe('a waiting job', () => {
   });
 });
 
+describe('a cancel that meets the beginning of a job', () => {
+  it('wins or loses, never both', async () => {
+    const id = await lab.define([echo()]);
+    const seen = new Set<string>();
+    for (let n = 0; n < 30; n++) {
+      const { run } = await lab.start(id);
+      await lab.until(() => n % 3 === 0 || lab.engine.get(run.id).then((now) => now?.state !== 'planned'));
+      const isCancelled = await lab.orchestrate.jobs.cancel(lab.scope(), run.number).then(
+        () => true,
+        () => false,
+      );
+      const job = await lab.ended(run.number);
+      assert.equal(job.status, isCancelled ? 'cancelled' : 'success');
+      assert.equal(job.run.startedAt === null, isCancelled);
+      seen.add(job.status);
+    }
+    assert.ok(seen.has('cancelled'));
+  });
+});
+
 describe('the time limit of a task', () => {
   it('ends what it called and fails the task', async () => {
     const job = await lab.run([hold('slow', {}, { timeoutMinutes: 1, continueOnFailure: true }), echo()]);
