@@ -4,6 +4,10 @@ create sequence attempt_fence;
 create sequence orchestration_task_id;
 create sequence run_number;
 
+create table admission_gate (
+  never boolean not null
+);
+
 create table admission_line (
   run_id text not null,
   number bigint not null,

@@ -11,6 +11,10 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 /** Written as JSON text, or as an object, which the driver turns into text; arrays and scalars must be text. */
 export type Json = ColumnType<unknown, string | object | null, string | object | null>;
 
+export interface AdmissionGateTable {
+  never: boolean;
+}
+
 export interface AdmissionLineTable {
   run_id: string;
   number: number;
@@ -420,6 +424,7 @@ export interface UsersTable {
 }
 
 export interface Database {
+  admission_gate: AdmissionGateTable;
   admission_line: AdmissionLineTable;
   attempt: AttemptTable;
   audit: AuditTable;

@@ -1,5 +1,7 @@
 /** Shapes of the sync room. Catalog and state are those of the OLake contract, sections 5.4 and 5.5. */
 
+import type { DatasetName } from '../connectors/kit/index.ts';
+
 export interface ConnectionSettings {
   /** Canonical connector type. */
   readonly type: string;
@@ -149,4 +151,17 @@ export interface Reconciliation {
   readonly mismatchedRows: number;
   readonly verdict: 'equal' | 'different' | 'not comparable';
   readonly note?: string;
+}
+
+/** What a run read and wrote, kept in the output of its task under `lineage`; whoever tells of lineage reads it there. */
+export interface RunLineage {
+  readonly inputs: readonly LineageDataset[];
+  readonly outputs: readonly LineageDataset[];
+}
+
+export interface LineageDataset extends DatasetName {
+  readonly fields: readonly { readonly name: string; readonly type: string }[];
+  /** Of an output: the fields of inputs that each of its fields holds. */
+  readonly from?: Readonly<Record<string, readonly (DatasetName & { readonly field: string })[]>>;
+  readonly rows?: number;
 }

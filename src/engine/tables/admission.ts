@@ -6,16 +6,12 @@ import type { QueuedTask, RunRow } from './rows.ts';
 
 const DUE = sql.raw(`(start_after is null or start_after <= clock_timestamp())`);
 
-/** An advisory lock, as no row stands for all lanes and pools. No other part of Penstock uses this number. */
-const ADMISSION_LOCK = 7_207_001;
-
 /**
  * Makes all admissions happen one after another, until the transaction ends. That need not wait for the disk: if it is
  * lost in a crash, so is all that came after it, and the next admission does it again.
  */
 export async function lockAdmission(tx: Transaction): Promise<void> {
-  await sql`${keepPlan}
-    select set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock(${ADMISSION_LOCK})`.execute(tx);
+  await sql`set local synchronous_commit = off; lock table admission_gate in exclusive mode`.execute(tx);
 }
 
 /** All lanes in which somebody waits: from one to the next, whatever the number of those who wait. */

@@ -62,6 +62,9 @@ create index admission_pool on admission_line (pool, number) where stage = 'pool
 create index admission_child on admission_line (pool, parent_run_id, number) where stage = 'pool';
 create index admission_pool_taken on admission_line (pool, parent_run_id) where stage = 'admitted';
 
+-- Holds nothing: whoever admits locks it. A row would have to be there first, also in a database that is being restored.
+create table admission_gate (never boolean not null);
+
 -- A run's labels once more, ordered by number: the newest runs with a label are found without reading the others.
 create table run_label (
   name text not null,

@@ -1,8 +1,7 @@
 import type { LogLine, MaintenancePolicy } from '../../connectors/kit/index.ts';
 import type { FailureRecord } from '../../errors.ts';
 import type { TableName } from '../../lakehouse/index.ts';
-import type { RunLineage } from './pipeline/lineage.ts';
-import type { AdvancedSettings, Catalog, SyncProgress } from '../types.ts';
+import type { AdvancedSettings, Catalog, RunLineage, SyncProgress } from '../types.ts';
 import type { ShareQuestion, SharingSettings } from './share/types.ts';
 
 /** A connection with its config in the clear. Crosses to the child by IPC only, never by arguments or environment. */

@@ -1,21 +1,8 @@
 import type { ColumnType } from '../../../columns/index.ts';
 import type { DatasetName, DestinationConnector, SourceConnector } from '../../../connectors/kit/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
-import type { SyncProgress } from '../../types.ts';
+import type { LineageDataset, RunLineage, SyncProgress } from '../../types.ts';
 import type { SyncWork } from '../work.ts';
-
-/** What a run read and wrote, kept in the output of its task under `lineage`; whoever tells of lineage reads it there. */
-export interface RunLineage {
-  readonly inputs: readonly LineageDataset[];
-  readonly outputs: readonly LineageDataset[];
-}
-
-export interface LineageDataset extends DatasetName {
-  readonly fields: readonly { readonly name: string; readonly type: string }[];
-  /** Of an output: the fields of inputs that each of its fields holds. */
-  readonly from?: Readonly<Record<string, readonly (DatasetName & { readonly field: string })[]>>;
-  readonly rows?: number;
-}
 
 /** Beyond so many columns, the columns of the streams that follow are left out: the row of a task must stay small. */
 const MOST_COLUMNS = 5000;
