@@ -6,7 +6,7 @@ import { parentOf } from '../component-runs/parent.ts';
 import type { Definitions } from '../definitions/index.ts';
 import { makeOnce } from '../repeats.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
-import type { Orchestration, Scope } from '../types.ts';
+import type { Orchestration, Scope, TaskDefinition } from '../types.ts';
 import { readOrchestrationId, readStart, type StartAsk } from './ask.ts';
 import { followEvents, readEvents } from './events.ts';
 import { laneOf } from './nesting.ts';
@@ -24,6 +24,11 @@ export function createJobs(rooms: JobRooms): Jobs {
   const get = async (project: string, number: number): Promise<JobView> => {
     const run = await findRun(rooms, project, number);
     return onlyOne(await viewJobs(rooms, [run]), number);
+  };
+  const getEnded = async (project: string, number: number): Promise<JobView> => {
+    const job = await get(project, number);
+    if (job.run.endedAt !== null) return job;
+    throw new Failure('conflict', `Job ${number} is ${job.status}; only finished jobs can be retried`);
   };
   return {
     async start(scope, { path, sent, orchestrationId = readOrchestrationId(sent) }) {
@@ -56,13 +61,11 @@ export function createJobs(rooms: JobRooms): Jobs {
       return { jobs: await viewJobs(rooms, runs), total };
     },
     get,
+    check: async (project, number) => void (await findRun(rooms, project, number)),
     cancel: (scope, number) => cancelJob(rooms, scope, number),
     async retry(scope, { number, path, sent }) {
       const ask = readStart(sent);
-      const old = await get(scope.project, number);
-      if (old.run.endedAt === null) {
-        throw new Failure('conflict', `Job ${number} is ${old.status}; only finished jobs can be retried`);
-      }
+      const old = await getEnded(scope.project, number);
       const caller = await callerOf(rooms, scope);
       return makeJob(rooms, scope, {
         path,
@@ -71,6 +74,7 @@ export function createJobs(rooms: JobRooms): Jobs {
         toJob: (orchestration) => ({ ...caller, ...retryJob(rooms, { orchestration, old, ask }) }),
       });
     },
+    previewRetry: async (project, number) => selectTasks(await getEnded(project, number)),
     events: async (project, { number, after, limit }) =>
       readEvents(rooms, await findRun(rooms, project, number), { after, limit }),
     async *followEvents(project, { number, after, signal }) {
@@ -137,15 +141,18 @@ interface Retrying {
 
 /** The old job's snapshot again, with what is active chosen by the caller or by 4.8. */
 function retryJob(rooms: JobRooms, { orchestration, old, ask }: Retrying): Wanted {
-  const selected = ask.tasks === undefined ? selectForRetry(old.tasks, endsOf(old)) : undefined;
-  const tasks = selected
-    ? old.tasks.map((task, position) => ({ ...task, active: selected[position] === true }))
-    : applyOverride(old.tasks, ask.tasks ?? [], rooms.definitions.parameters.areSame);
+  const { areSame } = rooms.definitions.parameters;
+  const tasks = ask.tasks === undefined ? selectTasks(old) : applyOverride(old.tasks, ask.tasks, areSame);
   if (!tasks.some((task) => task.active)) {
     throw new Failure('bad_request', `No task of job ${old.run.number} is selected for the retry`);
   }
   const retryOf = old.run.number;
   return { orchestration, initializedBy: 'manually', emails: ask.emails, tasks, retryOf };
+}
+
+function selectTasks(old: JobView): readonly TaskDefinition[] {
+  const selected = selectForRetry(old.tasks, endsOf(old));
+  return old.tasks.map((task, position) => ({ ...task, active: selected[position] === true }));
 }
 
 function endsOf(old: JobView): readonly OldEnd[] {

@@ -1,5 +1,6 @@
 import { Failure } from '../../errors.ts';
 import type { Transaction } from '../../store/index.ts';
+import { armWaiting, type Accepted } from '../alerts/deadlines.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import { refuseBadNesting } from './nesting.ts';
 import { planJob } from './plan.ts';
@@ -21,9 +22,19 @@ export async function startJob(rooms: OrchestrateRooms, tx: Transaction, job: Ne
   }
   const started = await rooms.engine.start(planJob(job, tasks), tx);
   const isNew = started.outcome === 'started';
-  if (isNew) await insertJob(tx, rowOf(job, started.runId));
+  if (isNew) {
+    await insertJob(tx, rowOf(job, started.runId));
+    await armWaiting(rooms, tx, [toAccepted(job, started.runId)]);
+  }
   rooms.world.reach('orchestrate.job-started');
   return { runId: started.runId, number: started.number, isNew };
+}
+
+/** Nested jobs and those started by hand tell nobody that they wait (11.2). */
+export function toAccepted(job: NewJob, runId: string): Accepted {
+  const isNested = Boolean(job.parentPath) || job.parentTaskId !== undefined || job.parentRunId !== undefined;
+  const tellsAll = job.initializedBy !== 'manually' && !isNested;
+  return { runId, rules: tellsAll ? job.orchestration.notifications : [] };
 }
 
 /** What a job is besides its run. */

@@ -102,10 +102,14 @@ export interface Jobs {
   ): Promise<{ readonly jobs: readonly JobView[]; readonly total: number }>;
   /** `not_found` for a number that is no job of an orchestration. */
   get(project: string, number: number): Promise<JobView>;
+  /** Throws `not_found` for a number that is no job of an orchestration; reads less than `get`. */
+  check(project: string, number: number): Promise<void>;
   /** Ends a waiting job; `conflict` for any other. */
   cancel(scope: Scope, number: number): Promise<void>;
   /** A new job of the old one's tasks; without `tasks` sent, of those that 4.8 selects. `conflict` before its end. */
   retry(scope: Scope, ask: Ask & { readonly number: number }): Promise<JobView>;
+  /** The tasks of the job as a retry without `tasks` would run them. `conflict` before its end. */
+  previewRetry(project: string, number: number): Promise<readonly TaskDefinition[]>;
   /** What the job and its children told after the event `after`, in the order of time. */
   events(
     project: string,

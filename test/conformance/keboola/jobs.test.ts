@@ -265,7 +265,9 @@ describe('the end of a job', () => {
   it('lets the rest be run again (30)', async () => {
     const { id } = await define([good, bad, good]);
     const old = await finished(json(await rig.ask('POST', '/run', { body: { config: id } })));
+    const preview = json(await rig.ask('GET', `/jobs/${old['id']}/retry`));
     const reply = await rig.ask('POST', `/jobs/${old['id']}/retry`);
+    assert.deepEqual(json(reply)['tasks'], preview);
     assert.equal(reply.status, 202);
     assert.equal(json(reply)['retryOf'], old['id']);
     assert.deepEqual(

@@ -1,4 +1,6 @@
 import { PAGE_QUERY } from '../paging.ts';
+import { tasks } from '../orchestrations/shapes.ts';
+import { showTask } from '../orchestrations/show.ts';
 import { contextOf } from '../queue/routes.ts';
 import { route, type Call, type FaceContext, type Route } from '../route.ts';
 import { streamEvents } from './stream.ts';
@@ -91,6 +93,14 @@ function readRoutes(face: FaceContext): readonly Route[] {
       summary: 'One job of an orchestration, with its results until now',
       shapes: { answer: shapes.job },
       handle: async (call) => showJobDetail(await jobs.get(call.project, call.id(NOUN)), contextOf(call, face.config)),
+    },
+    {
+      method: 'GET',
+      paths: ['/jobs/:id/retry'],
+      right: 'read',
+      summary: 'The tasks of a finished job as a retry would run them: active are those that it would run',
+      shapes: { answer: tasks },
+      handle: async (call) => (await jobs.previewRetry(call.project, call.id(NOUN))).map(showTask),
     },
     {
       method: 'GET',
