@@ -41,18 +41,7 @@ export function createJobs(rooms: JobRooms): Jobs {
         toJob: (orchestration) => ({ ...caller, ...manualJob(rooms, { orchestration, ask }) }),
       });
     },
-    async trigger(scope, { path, orchestrationId }) {
-      const caller = await callerOf(rooms, scope);
-      return makeJob(rooms, scope, {
-        path,
-        orchestrationId,
-        body: {},
-        toJob(orchestration) {
-          if (!orchestration.active) throw inactive(orchestrationId);
-          return { ...caller, orchestration, initializedBy: 'trigger' };
-        },
-      });
-    },
+    trigger: (scope, ask) => triggerJob(rooms, scope, ask),
     startIn: (tx, job) => startJob(rooms, tx, job),
     async list(project, orchestrationId, paging) {
       if (!(await hasOrchestration(rooms.store.db, project, orchestrationId))) throw noOrchestration(orchestrationId);
@@ -81,6 +70,23 @@ export function createJobs(rooms: JobRooms): Jobs {
       yield* followEvents(rooms, await findRun(rooms, project, number), { after, signal });
     },
   };
+}
+
+async function triggerJob(
+  rooms: JobRooms,
+  scope: Scope,
+  { path, orchestrationId }: Parameters<Jobs['trigger']>[1],
+): Promise<JobView> {
+  const caller = await callerOf(rooms, scope);
+  return makeJob(rooms, scope, {
+    path,
+    orchestrationId,
+    body: {},
+    toJob(orchestration) {
+      if (!orchestration.active) throw inactive(orchestrationId);
+      return { ...caller, orchestration, initializedBy: 'trigger' };
+    },
+  });
 }
 
 interface Making {
