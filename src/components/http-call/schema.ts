@@ -13,7 +13,13 @@ export const schema = {
       title: 'URL',
       description: 'https://…, on a host that the operator allows; http:// only for trusted host:port.',
     },
-    method: { type: 'string', enum: METHODS, default: 'GET', title: 'Method' },
+    method: {
+      type: 'string',
+      enum: METHODS,
+      default: 'GET',
+      title: 'Method',
+      description: 'What the call does at the address.',
+    },
     headers: {
       type: 'object',
       additionalProperties: { type: 'string' },
@@ -29,8 +35,14 @@ export const schema = {
       type: 'object',
       additionalProperties: false,
       title: 'Authorization',
+      description: 'How the call shows who makes it; none when absent.',
       properties: {
-        type: { type: 'string', enum: ['bearer', 'basic'], title: 'Kind' },
+        type: {
+          type: 'string',
+          enum: ['bearer', 'basic'],
+          title: 'Kind',
+          description: 'By token, or by name and password.',
+        },
         '#token': { type: 'string', minLength: 1, format: 'password', title: 'Token', description: 'For bearer.' },
         user: { type: 'string', title: 'User', description: 'For basic.' },
         '#password': { type: 'string', format: 'password', title: 'Password', description: 'For basic.' },
@@ -41,6 +53,7 @@ export const schema = {
       type: 'object',
       additionalProperties: false,
       title: 'Expectation',
+      description: 'What the answer must be like for the call to succeed.',
       properties: {
         status: {
           type: ['integer', 'array'],
@@ -61,6 +74,13 @@ export const schema = {
         equals: { title: 'Value', description: 'The JSON value that must be there, or be the whole answer.' },
       },
     },
-    timeoutSeconds: { type: 'integer', minimum: 1, maximum: 3600, default: 30, title: 'Time limit in seconds' },
+    timeoutSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 3600,
+      default: 30,
+      title: 'Time limit in seconds',
+      description: 'After it the call is given up.',
+    },
   },
 } as const;
