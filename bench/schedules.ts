@@ -80,7 +80,7 @@ async function open(store: Store, dataDir: string) {
       request: () => Promise.reject(new Error('nobody is called here')),
     },
     components: [nothing],
-    messages: { send: async () => undefined },
+    messages: { send: async () => undefined, countOfCause: async () => 0 },
     ownOrigins: () => [],
     version: 'bench',
   });

@@ -130,6 +130,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     onFire: {
       'sync.job': (tx, { key }, dueAt) => replication.fire(tx, key, dueAt),
       'sync.maintain': (tx, { key }, dueAt) => replication.fire(tx, key, dueAt),
+      [ORCHESTRATION_SCHEDULE]: orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks)),
     },
     catchUpMinutes: config.scheduleCatchUpMinutes,
     log: (level, message, fields) => observe.log[level](fields ?? {}, message),
@@ -163,6 +164,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     config,
     store,
     publish: (tx, message) => engine.publish(tx, message),
+    audit: access.audit,
     postWebhook: createWebhookDeliverer({
       outbound,
       openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
@@ -218,11 +220,11 @@ type WebModules = readonly [
 ];
 
 async function openServer(rooms: Base & Rooms, [http, olake, iceberg, keboola]: WebModules): Promise<Server> {
-  const { config, world, observe, store, access, sync, orchestrate } = rooms;
+  const { config, world, observe, store, access, sync, orchestrate, notify } = rooms;
   const faces: Face[] = [
     olake.createOlakeFace({ sync, access, config, world, version }),
     iceberg.createIcebergFace({ warehouse: await openWarehouse(rooms), access, config, version }),
-    keboola.createKeboolaFace({ orchestrate, access, config, world, version }),
+    keboola.createKeboolaFace({ orchestrate, notify, access, config, world, version }),
   ];
   return http.createServer({
     config,

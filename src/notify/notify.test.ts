@@ -22,6 +22,8 @@ let mails: MailServer;
 let notify: OpenNotify;
 let held: OpenNotify;
 let count = 0;
+const audited: string[] = [];
+const BY = { principal: null, face: 'test' };
 
 before(async () => {
   test = await createTestStore({ prepare: installQueue });
@@ -42,7 +44,8 @@ before(async () => {
     openSecret: (sealed) => sealed.replace('sealed:', ''),
     now: () => world.now(),
   });
-  const parts = { store: test.store, publish: engine.publish, postWebhook };
+  const audit = async (_tx: unknown, { subject }: { subject: string }) => void audited.push(subject);
+  const parts = { store: test.store, publish: engine.publish, audit, postWebhook };
   notify = createNotify({ ...parts, config: { ...config, smtpUrl: `smtp://127.0.0.1:${mails.port}` } });
   held = createNotify({ ...parts, config: { ...config, smtpUrl: null } });
   Object.assign(deliverers, notify.deliverers);
@@ -160,7 +163,8 @@ describe('messages', () => {
     await send(notify, one);
     const failed = await becomes('failed');
     assert.match(failed.lastError!, /no such user here/);
-    assert.equal((await notify.resend('1', failed.id)).state, 'pending');
+    assert.equal((await notify.resend('1', failed.id, BY)).state, 'pending');
+    assert.deepEqual(audited, [`message/${failed.id}`]);
     const sent = await becomes('sent');
     assert.equal(sent.lastError, null);
     assert.equal(mailsTo(one.to), 1);
@@ -171,8 +175,8 @@ describe('messages', () => {
     await send(held, one);
     const kept = await only(held);
     assert.equal(kept.state, 'held');
-    await assert.rejects(held.resend('1', kept.id), { kind: 'conflict', message: /PENSTOCK_SMTP_URL/ });
-    await notify.resend('1', kept.id);
+    await assert.rejects(held.resend('1', kept.id, BY), { kind: 'conflict', message: /PENSTOCK_SMTP_URL/ });
+    await notify.resend('1', kept.id, BY);
     await becomes('sent');
     assert.equal(mailsTo(one.to), 1);
   });
@@ -180,8 +184,8 @@ describe('messages', () => {
   it('of another project or none cannot be sent again', async () => {
     await send(held, message());
     const { id } = await only(held);
-    await assert.rejects(notify.resend('2', id), { kind: 'not_found' });
-    await assert.rejects(notify.resend('1', id + 1), { kind: 'not_found' });
+    await assert.rejects(notify.resend('2', id, BY), { kind: 'not_found' });
+    await assert.rejects(notify.resend('1', id + 1, BY), { kind: 'not_found' });
   });
 
   it('go to webhooks signed with the secret of the receiver', async () => {

@@ -1,3 +1,4 @@
+import type { Access } from '../access/index.ts';
 import type { Config } from '../config.ts';
 import type { Deliverer, Engine } from '../engine/index.ts';
 import { Failure, toFailure } from '../errors.ts';
@@ -13,6 +14,7 @@ export interface NotifyOptions {
   readonly config: Pick<Config, 'smtpUrl' | 'mailFrom' | 'runsRetentionDays'>;
   readonly store: Store;
   readonly publish: Engine['publish'];
+  readonly audit: Access['audit'];
   /** Posts to webhooks of orchestrations, as `createWebhookDeliverer` does. */
   readonly postWebhook: (message: {
     readonly id: string;
@@ -61,7 +63,7 @@ export function createNotify(options: NotifyOptions): OpenNotify {
         if (state === 'pending') await queue(tx, id, 1);
     },
     list: (query) => listMessages(store.db, query),
-    async resend(project, id) {
+    async resend(project, id, by) {
       const message = await readMessage(store.db, project, id);
       if (message === undefined) throw new Failure('not_found', `Message ${id} not found`);
       if (!isWebhook(message.to) && mailer === undefined) {
@@ -71,6 +73,7 @@ export function createNotify(options: NotifyOptions): OpenNotify {
         const sends = await queueAgain(tx, project, id);
         if (sends === undefined) throw new Failure('conflict', `Message ${id} is on its way already`);
         await queue(tx, id, sends);
+        await options.audit(tx, { ...by, action: 'send message again', project, subject: `message/${id}` });
         return (await readMessage(tx, project, id))!;
       });
     },

@@ -18,8 +18,23 @@ export interface DeliveryRow {
   readonly state: MessageState;
 }
 
+/** Rows of one statement: they carry texts, and many people may be told at once. */
+const BATCH = 100;
+
 /** Writes messages that are not there yet; answers those that were written. */
 export async function insertMessages(
+  tx: Transaction,
+  messages: readonly NewMessage[],
+  stateOf: (message: NewMessage) => MessageState,
+): Promise<readonly { readonly id: number; readonly state: MessageState }[]> {
+  const written: { id: number; state: MessageState }[] = [];
+  for (let start = 0; start < messages.length; start += BATCH) {
+    written.push(...(await insertBatch(tx, messages.slice(start, start + BATCH), stateOf)));
+  }
+  return written;
+}
+
+async function insertBatch(
   tx: Transaction,
   messages: readonly NewMessage[],
   stateOf: (message: NewMessage) => MessageState,

@@ -1,3 +1,4 @@
+import type { Actor } from '../access/index.ts';
 import type { Transaction } from '../store/index.ts';
 
 /** What is to be told to one recipient: an e-mail address, or the https address of a webhook. */
@@ -49,9 +50,9 @@ export interface Notify {
   send(tx: Transaction, messages: readonly NewMessage[]): Promise<void>;
   /** Newest first, with the total. */
   list(query: MessageQuery): Promise<{ readonly messages: readonly MessageView[]; readonly total: number }>;
-  /** Puts a message that is not under way into the outbox again. `not_found`; `conflict` while it is pending. */
-  resend(project: string, id: number): Promise<MessageView>;
-  /** How many messages of this cause there were in the last hour. */
+  /** Puts a message that is not under way into the outbox again, and says so in the audit. `not_found`; `conflict` while it is pending. */
+  resend(project: string, id: number, by: Actor): Promise<MessageView>;
+  /** Of how many jobs there were messages of this cause in the last hour. */
   countOfCause(tx: Transaction, project: string, cause: string): Promise<number>;
   /** Removes messages past their time and beyond the cap. */
   purge(): Promise<void>;

@@ -114,7 +114,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     scheduler,
     outbound: options.outbound?.(config) ?? closedOutbound,
     components: [echo, fail, spec, ...(options.specs ?? [])],
-    messages: { send: async (_tx, more) => void messages.push(...more) },
+    messages: { send: async (_tx, more) => void messages.push(...more), countOfCause: async () => 0 },
     ownOrigins: () => ['http://127.0.0.1:8080'],
     version: '0.0.0',
     minuteMs: 300,

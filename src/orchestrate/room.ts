@@ -1,4 +1,5 @@
 import type { Component, Deliverer, RunObserver } from '../engine/index.ts';
+import { createAlerts } from './alerts/alerts.ts';
 import { createCatalog } from './component-runs/catalog.ts';
 import { createComponentRuns } from './component-runs/runs.ts';
 import type { ComponentRuns } from './component-runs/types.ts';
@@ -35,6 +36,7 @@ export function createOrchestrate(rooms: OrchestrateRooms): Orchestrate {
   const jobRooms = { ...rooms, definitions };
   const jobs = createJobs(jobRooms);
   const schedules = createSchedules(jobRooms);
+  const alerts = createAlerts(jobRooms);
   const execution = {
     ...jobRooms,
     catalog,
@@ -47,7 +49,7 @@ export function createOrchestrate(rooms: OrchestrateRooms): Orchestrate {
     componentRuns: createComponentRuns({ ...rooms, catalog, jobs }),
     schedules,
     engineComponents: createEngineComponents(execution),
-    observers: [definitions.observer, createTokenObserver(rooms), schedules.observer],
-    deliverers: { ...definitions.deliverers, ...schedules.deliverers },
+    observers: [definitions.observer, createTokenObserver(rooms), schedules.observer, alerts.observer],
+    deliverers: { ...definitions.deliverers, ...schedules.deliverers, ...alerts.deliverers },
   };
 }

@@ -105,12 +105,12 @@ export interface Message {
   readonly orchestrationId: number;
   /** Number of the job. */
   readonly jobId: number;
-  readonly channel: Channel | 'manual';
+  readonly channel: Channel;
   readonly to: string;
   readonly subject: string;
   readonly text: string;
   readonly html: string;
-  /** Alerts with the same cause are shown as one group. */
+  /** Alerts with the same cause are one group. */
   readonly cause: string;
   /** For webhooks: the same as data. */
   readonly data: unknown;
@@ -121,4 +121,6 @@ export interface Message {
 /** The port through which this room tells people; `notify` stands behind it. */
 export interface Messages {
   send(tx: Transaction, messages: readonly Message[]): Promise<void>;
+  /** Jobs that people were told of in the last hour, with this cause. */
+  countOfCause(tx: Transaction, project: string, cause: string): Promise<number>;
 }

@@ -26,6 +26,7 @@ function describedFaces(): readonly Face[] {
     createIcebergFace({ warehouse: absent('warehouse'), access: absent('access'), config: absent('config'), version }),
     createKeboolaFace({
       orchestrate: absent('orchestrate'),
+      notify: absent('notify'),
       access: absent('access'),
       config: absent('config'),
       world: absent('world'),

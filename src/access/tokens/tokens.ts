@@ -51,9 +51,9 @@ function createFinding({ store, project, read, get }: Ground, credentials: Pick<
       return token === undefined || token.isDisabled || token.project !== project ? undefined : token;
     },
     get: (id) => get(store.db, id),
-    async describe(ids) {
+    async describe(ids, db = store.db) {
       const wanted = [...new Set(ids)].filter(Number.isSafeInteger);
-      const tokens = wanted.length === 0 ? [] : await selectTokens(store.db, { ids: wanted, alsoRevoked: true }, read);
+      const tokens = wanted.length === 0 ? [] : await selectTokens(db, { ids: wanted, alsoRevoked: true }, read);
       return new Map(tokens.map((token) => [token.id, token]));
     },
     list: (wanted) => selectTokens(store.db, { project: wanted }, read),

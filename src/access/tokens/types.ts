@@ -1,4 +1,4 @@
-import type { Transaction } from '../../store/index.ts';
+import type { Queryable, Transaction } from '../../store/index.ts';
 import type { Actor, Principal, Role } from '../people.ts';
 
 /** A storage token: who acts in the orchestrator, and with which rights (keboola contract, sections 3 and 12). */
@@ -65,8 +65,8 @@ export interface StorageTokens {
   masterOf(principal: Principal): Promise<StorageToken>;
   /** Undefined when there is none, or it is revoked. An expired one is answered. */
   get(id: number): Promise<StorageToken | undefined>;
-  /** As `get`, also of revoked tokens: for names in the history. */
-  describe(ids: readonly number[]): Promise<ReadonlyMap<number, StorageToken>>;
+  /** As `get`, also of revoked tokens: for names in the history. Reads by `db` where it is given, e.g. in a transaction. */
+  describe(ids: readonly number[], db?: Queryable): Promise<ReadonlyMap<number, StorageToken>>;
   /** Those that are not revoked, by ascending id; never run tokens. */
   list(project: string): Promise<readonly StorageToken[]>;
   /**

@@ -3,6 +3,7 @@ import { checkRight, type Access, type Actor, type Right, type StorageToken } fr
 import type { Config } from '../../config.ts';
 import { Failure } from '../../errors.ts';
 import type { Guard } from '../../http/index.ts';
+import type { Notify } from '../../notify/index.ts';
 import type { Caller, Orchestrate, Scope } from '../../orchestrate/index.ts';
 import type { World } from '../../world.ts';
 import { createIdentify, type Identity } from './credentials.ts';
@@ -16,6 +17,8 @@ import { baseOf, originOf } from './uri.ts';
 /** What the face stands on. */
 export interface KeboolaRooms {
   readonly orchestrate: Orchestrate;
+  /** What people were told. */
+  readonly notify: Pick<Notify, 'list' | 'resend'>;
   readonly access: Pick<Access, 'authenticate' | 'tokens'>;
   readonly config: Pick<
     Config,

@@ -1,8 +1,9 @@
 import { fireKey, type ScheduleKind, type Tick } from '../../schedule/index.ts';
 import type { Transaction } from '../../store/index.ts';
+import { armWaiting } from '../alerts/deadlines.ts';
 import { lockOrchestrations } from '../definitions/tables.ts';
 import { planJob } from '../jobs/plan.ts';
-import { rowOf } from '../jobs/start.ts';
+import { rowOf, toAccepted } from '../jobs/start.ts';
 import type { NewJob } from '../jobs/types.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import type { Orchestration } from '../types.ts';
@@ -113,11 +114,17 @@ async function makeJobs({ engine }: FireRooms, tx: Transaction, cases: readonly 
   if (jobs.length === 0) return;
   const plans = jobs.map((job) => planJob(job, job.orchestration.tasks));
   const started = await engine.startMany(plans, tx);
-  const rows = jobs.flatMap((job, place) => {
+  const made = jobs.flatMap((job, place) => {
     const { outcome, runId } = started[place]!;
-    return outcome === 'started' ? [rowOf(job, runId)] : [];
+    return outcome === 'started' ? [{ row: rowOf(job, runId), accepted: toAccepted(job, runId) }] : [];
   });
+  const rows = made.map(({ row }) => row);
   await insertJobs(tx, rows);
+  await armWaiting(
+    { engine },
+    tx,
+    made.map(({ accepted }) => accepted),
+  );
   const runs = new Map(rows.map((row) => [row.orchestration_id, row.run_id]));
   for (const { orchestration, tick, decision } of cases) {
     const runId = runs.get(orchestration.id);

@@ -11,6 +11,7 @@ import {
 } from '../../../src/engine/index.ts';
 import { createKeboolaFace } from '../../../src/faces/keboola/index.ts';
 import { createServer } from '../../../src/http/index.ts';
+import { createNotify, createWebhookDeliverer } from '../../../src/notify/index.ts';
 import { createObserve } from '../../../src/observe/index.ts';
 import {
   createOrchestrate,
@@ -18,6 +19,7 @@ import {
   orchestrationSchedules,
   type Message,
   type Orchestrate,
+  WEBHOOK_SECRET,
 } from '../../../src/orchestrate/index.ts';
 import { createOutbound } from '../../../src/outbound/index.ts';
 import { createScheduler, type Scheduler } from '../../../src/schedule/index.ts';
@@ -95,6 +97,18 @@ async function startOn({ store, close }: TestStore, options: RigOptions): Promis
   const scheduler = createScheduler({ store, onFire: { [ORCHESTRATION_SCHEDULE]: kind }, catchUpMinutes: 60 });
   const messages: Message[] = [];
   const origins: string[] = [];
+  const outbound = createOutbound({ config, ownOrigins: () => origins });
+  const notify = createNotify({
+    config,
+    store,
+    publish: engine.publish,
+    audit: access.audit,
+    postWebhook: createWebhookDeliverer({
+      outbound,
+      openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
+      now: () => world.now(),
+    }),
+  });
   const orchestrate: Orchestrate = createOrchestrate({
     config,
     world,
@@ -104,16 +118,22 @@ async function startOn({ store, close }: TestStore, options: RigOptions): Promis
     tokens: access.tokens,
     secrets: access.secrets,
     audit: access.audit,
-    outbound: createOutbound({ config, ownOrigins: () => origins }),
+    outbound,
     components: options.components ?? [],
-    messages: { send: async (_tx, sent) => void messages.push(...sent) },
+    messages: {
+      ...notify,
+      async send(tx, sent) {
+        messages.push(...sent);
+        await notify.send(tx, sent);
+      },
+    },
     ownOrigins: () => origins,
     version: '0.0.0-test',
   });
   components.push(...orchestrate.engineComponents);
   observers.push(...orchestrate.observers);
-  Object.assign(deliverers, orchestrate.deliverers);
-  const face = createKeboolaFace({ orchestrate, access, config, world, version: '0.0.0-test' });
+  Object.assign(deliverers, orchestrate.deliverers, notify.deliverers);
+  const face = createKeboolaFace({ orchestrate, notify, access, config, world, version: '0.0.0-test' });
   const server = await createServer({ config, faces: [face], access, observe: createObserve(config), world });
   const url = await server.listen();
   origins.push(url);
@@ -134,6 +154,7 @@ async function startOn({ store, close }: TestStore, options: RigOptions): Promis
       await server.close();
       await worker?.stop(0);
       await engine.close();
+      notify.close();
       await close();
     },
   };
