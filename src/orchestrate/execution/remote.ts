@@ -1,5 +1,6 @@
 import { toFailure } from '../../errors.ts';
 import type { ComponentAnswer } from '../protocol/types.ts';
+import { readLogicalTime } from '../schedules/tables.ts';
 import type { TaskEnd } from '../types.ts';
 import { errorEnd } from './children.ts';
 import { isFinal } from './limit.ts';
@@ -13,6 +14,7 @@ export async function callRemote(rooms: ExecutionRooms, step: Step, url: string)
     rooms.tokens.mintRun(tx, step.tokenId, { runId: attempt.run.id, isRestricted }),
   );
   rooms.world.reach('orchestrate.token-minted');
+  const logicalTime = await readLogicalTime(rooms.store.db, attempt.run.id);
   let lastResponse: unknown;
   try {
     const answer = await rooms.callComponent({
@@ -24,6 +26,7 @@ export async function callRemote(rooms: ExecutionRooms, step: Step, url: string)
         'x-idempotency-key': `${attempt.run.number}-${position}`,
         'user-agent': `Penstock/${rooms.version}`,
         accept: 'application/json',
+        ...(logicalTime !== undefined && { 'x-penstock-logical-time': logicalTime.toISOString() }),
       },
       signal,
       memo: attempt.task.memo,

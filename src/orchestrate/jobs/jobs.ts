@@ -153,7 +153,8 @@ function retryJob(rooms: JobRooms, { orchestration, old, ask }: Retrying): Wante
     throw new Failure('bad_request', `No task of job ${old.run.number} is selected for the retry`);
   }
   const retryOf = old.run.number;
-  return { orchestration, initializedBy: 'manually', emails: ask.emails, tasks, retryOf };
+  const again = { retryOf, ...(old.logicalTime !== null && { logicalTime: old.logicalTime }) };
+  return { orchestration, initializedBy: 'manually', emails: ask.emails, tasks, ...again };
 }
 
 function selectTasks(old: JobView): readonly TaskDefinition[] {

@@ -143,3 +143,10 @@ export async function readExisting(tx: Transaction, ids: readonly number[]): Pro
     select id from orchestration where id = any(${ids}) and deleted_at is null`.execute(tx);
   return new Set(rows.map(({ id }) => id));
 }
+
+/** The instant that a job stands for: of a backfill, else of its tick. */
+export async function readLogicalTime(db: Queryable, runId: string): Promise<Date | undefined> {
+  const { rows } = await sql<{ at: Date | null }>`
+    select coalesce(logical_at, scheduled_at) as at from orchestration_job where run_id = ${runId}`.execute(db);
+  return rows[0]?.at ?? undefined;
+}
