@@ -18,7 +18,13 @@ import { createStorage } from './lakehouse/index.ts';
 import { createLineage } from './lineage/index.ts';
 import { createNotify, createWebhookDeliverer, type OpenNotify } from './notify/index.ts';
 import { createEngineMetrics, createObserve, type Observe } from './observe/index.ts';
-import { createOrchestrate, type Orchestrate, WEBHOOK_SECRET } from './orchestrate/index.ts';
+import {
+  createOrchestrate,
+  ORCHESTRATION_SCHEDULE,
+  orchestrationSchedules,
+  WEBHOOK_SECRET,
+  type Orchestrate,
+} from './orchestrate/index.ts';
 import { createOutbound, createReceiverOutbound, listOwnOrigins, type Outbound } from './outbound/index.ts';
 import { createScheduler, parseFrequency, type Scheduler } from './schedule/index.ts';
 import { findServerFolders, openStore, type Store, type Transaction } from './store/index.ts';
@@ -172,7 +178,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     }),
   });
   const lineage = createLineage({ config, engine, version });
-  const orchestrate = createOrchestrate({
+  const orchestrate: Orchestrate = createOrchestrate({
     ...base,
     engine,
     scheduler,

@@ -2,9 +2,11 @@ import { createGuard, type Face } from '../../http/index.ts';
 import { componentRoutes } from './components/routes.ts';
 import { createErrorReply } from './errors.ts';
 import { jobRoutes } from './jobs/routes.ts';
+import { messageRoutes } from './messages/routes.ts';
 import { orchestrationRoutes } from './orchestrations/routes.ts';
 import { queueRoutes } from './queue/routes.ts';
 import { addRoutes, type FaceContext, type KeboolaRooms, type Route } from './route.ts';
+import { scheduleRoutes } from './schedules/routes.ts';
 import { addStorageRoutes } from './storage/routes.ts';
 import { answerCors, HEADERS, PREFIXES, rewriteUrl } from './transport.ts';
 
@@ -34,5 +36,12 @@ export function createKeboolaFace(rooms: KeboolaRooms): Face {
 
 /** All routes but those of the storage subset; each part of the face adds a list of its own. */
 function routesOf(face: FaceContext): readonly Route[] {
-  return [...orchestrationRoutes(face), ...jobRoutes(face), ...queueRoutes(face), ...componentRoutes(face)];
+  return [
+    ...orchestrationRoutes(face),
+    ...jobRoutes(face),
+    ...messageRoutes(face),
+    ...scheduleRoutes(face),
+    ...queueRoutes(face),
+    ...componentRoutes(face),
+  ];
 }
