@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readConfig } from '../../src/config.ts';
+import { installQueue } from '../../src/engine/index.ts';
+import { createPlatform, type Platform } from '../../src/platform.ts';
+import { createWorld } from '../../src/world.ts';
+import { ADMIN } from '../conformance/olake/rig.ts';
+import { send, signIn } from '../conformance/olake/wire.ts';
+import { createTestStore, type TestStore } from '../support/database.ts';
+import { startTestSource, type TestSource } from '../support/source.ts';
+
+const TOKEN = '1-1-0123456789abcdef0123456789abcdef01234567';
+const PATIENCE_MS = 120_000;
+
+let folder: string;
+let database: TestStore;
+let source: TestSource;
+let platform: Platform;
+let url: string;
+let session: Record<string, string>;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-orchestrated-'));
+  database = await createTestStore({ prepare: installQueue });
+  source = await startTestSource();
+  await source.run(`
+    create table orders (id int primary key, amount numeric(20,4), placed timestamptz);
+    insert into orders select n, n / 4.0, '2026-01-01'::timestamptz + n * interval '1 hour'
+      from generate_series(1, 1000) n;
+    create table totals (day date primary key, amount numeric)`);
+  const config = readConfig({
+    PENSTOCK_PORT: '0',
+    PENSTOCK_LOG_LEVEL: 'silent',
+    PENSTOCK_DATA_DIR: join(folder, 'data'),
+    PENSTOCK_DATABASE_URL: database.store.url,
+    PENSTOCK_ADMIN_USER: ADMIN.username,
+    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
+    PENSTOCK_STORAGE_TOKEN: TOKEN,
+  });
+  platform = await createPlatform(config, createWorld());
+  url = (await platform.start())!;
+  session = await signIn(url, ADMIN);
+});
+
+after(async () => {
+  await platform?.close(0);
+  await source?.stop();
+  await database?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** As a person of the sync face. */
+async function sync<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const text = body === undefined ? {} : { text: JSON.stringify(body) };
+  const reply = await send(url, { method, path: `/api/v1/project/olake${path}`, headers: session, ...text });
+  assert.equal(reply.status, 200, reply.text);
+  return (reply.body as { data: T }).data;
+}
+
+/** As a client of the orchestrator. */
+async function orchestrator<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers = { 'X-StorageApi-Token': TOKEN, ...(body !== undefined && { 'content-type': 'application/json' }) };
+  const text = body === undefined ? {} : { text: JSON.stringify(body) };
+  const reply = await send(url, { method, path, headers, ...text });
+  assert.ok(reply.status < 300, `${method} ${path}: ${reply.status} ${reply.text}`);
+  return reply.body as T;
+}
+
+interface Result {
+  readonly status: string;
+  readonly response: {
+    readonly result: Readonly<Record<string, unknown>> & { readonly rows: readonly unknown[] };
+  };
+}
+
+async function runOrchestration(tasks: readonly object[]): Promise<{ status: string; results: { tasks: Result[] } }> {
+  const { id } = await orchestrator<{ id: number }>('POST', '/orchestrations', { name: 'Nightly', tasks });
+  const started = await orchestrator<{ id: number }>('POST', `/orchestrations/${id}/jobs`, {});
+  for (const end = Date.now() + PATIENCE_MS; ;) {
+    const job = await orchestrator<{ isFinished: boolean; status: string; results: { tasks: Result[] } }>(
+      'GET',
+      `/jobs/${started.id}`,
+    );
+    if (job.isFinished) return job;
+    assert.ok(Date.now() < end, 'the job ends');
+    await delay(100);
+  }
+}
+
+async function addJob(): Promise<{ job: number; lake: string; source: number }> {
+  const from = { name: 'shop', type: 'postgres', version: 'v1', config: JSON.stringify(source.config) };
+  const { streams_config: streams } = await sync<{ streams_config: object }>('POST', '/sources/streams', {
+    ...from,
+    job_name: 'nightly',
+  });
+  const config = { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: join(folder, 'lake') } };
+  const { id } = await sync<{ id: number }>('POST', '/jobs', {
+    name: 'nightly',
+    source: from,
+    destination: { name: 'lake', type: 'iceberg', version: 'v1', config: JSON.stringify(config) },
+    frequency: 'manual',
+    streams_config: streams,
+  });
+  const [{ stream }] = (streams as { streams: [{ stream: { destination_database: string } }] }).streams;
+  const [one] = await sync<{ id: number }[]>('GET', '/sources');
+  return { job: id, lake: stream.destination_database.replaceAll(':', '_'), source: one!.id };
+}
+
+describe('an orchestration over the lake', () => {
+  it('syncs a table, sums it up in SQL over the lake, and writes to the database it came from', async () => {
+    const { job, lake, source: sourceId } = await addJob();
+    const tasks = [
+      { component: 'penstock.sync', actionParameters: { jobId: job } },
+      {
+        component: 'sql.transformation',
+        actionParameters: {
+          statements: [
+            `create or replace table daily as select placed::date as day, sum(amount) as amount from lake.${lake}.orders group by 1`,
+            'select count(*) as days, sum(amount) as amount from daily where amount > :least',
+          ],
+          variables: { least: 0 },
+        },
+      },
+      {
+        component: 'sql.transformation',
+        actionParameters: {
+          statements: ['insert into totals values (:day, :amount)', 'select amount * 2 as twice from totals'],
+          connection: { source: sourceId },
+          variables: { day: '2026-01-01', amount: 21.5 },
+        },
+      },
+    ];
+    const { status, results } = await runOrchestration(tasks);
+    assert.equal(status, 'success', JSON.stringify(results));
+    const [synced, summed, written] = results.tasks.map(({ response }) => response.result);
+    const runs = await sync<{ id: string; status: string }[]>('GET', `/jobs/${job}/tasks`);
+    assert.equal(runs.length, 1);
+    assert.equal(runs[0]!.status, 'Completed', 'the sync is seen from its own side');
+    assert.equal(synced!['taskId'], runs[0]!.id);
+    assert.equal(synced!['recordsWritten'], 1000);
+    assert.deepEqual(summed!.rows, [{ days: 42, amount: '125125.0000' }]);
+    assert.deepEqual(written!.rows, [{ twice: '43.0' }]);
+    assert.deepEqual(await source.run('select amount::text from totals'), [{ amount: '21.5' }]);
+  });
+
+  it('shows a mistake in a statement as one of the user, by its number', async () => {
+    const { status, results } = await runOrchestration([
+      { component: 'sql.transformation', actionParameters: { statements: ['select 1', 'select * from nowhere'] } },
+    ]);
+    assert.equal(status, 'error');
+    assert.match(JSON.stringify(results.tasks[0]!.response), /Statement 2: .*nowhere/);
+  });
+
+  it('offers the components, and says why programs and containers are off', async () => {
+    const components = await orchestrator<{ id: string; enabled: boolean }[]>('GET', '/components');
+    const enabled = Object.fromEntries(components.map(({ id, enabled: isOn }) => [id, isOn]));
+    assert.deepEqual(enabled, {
+      orchestrator: true,
+      'container.run': false,
+      'http.call': true,
+      'penstock.sync': true,
+      'shell.run': false,
+      'sql.transformation': true,
+    });
+  });
+});
