@@ -35,7 +35,8 @@ describe('a URL that is saved', () => {
       'https://any.example/\r\nx-injected: 1',
       'https://any\t.example/',
       `https://any.example/${'x'.repeat(2048)}`,
-      // Short as written, long as sent.
+      // Long as written, short as sent; and the other way round.
+      `https://any.example/${'a/../'.repeat(500)}`,
       `https://any.example/${'ü'.repeat(1000)}`,
     ]) {
       refused(text);
