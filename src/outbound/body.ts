@@ -15,8 +15,6 @@ const decoders = {
  * stops and `too_large` is thrown. `connection_lost` when it is none that can be read.
  */
 export async function readBody(response: IncomingMessage, mostBytes: number): Promise<Buffer> {
-  const declared = Number(response.headers['content-length'] ?? 0);
-  if (declared > mostBytes && response.statusCode !== 304) throw tooLarge(mostBytes);
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of response as AsyncIterable<Buffer>) {

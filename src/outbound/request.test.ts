@@ -154,6 +154,12 @@ describe('an answer is too large', () => {
     await assert.rejects(get(`/chunks/${mebibyte + 1}`), { kind: 'too_large' });
   });
 
+  it('not when it has no body: HEAD tells how large that would be', async () => {
+    const { get } = await rig((_, response) => response.writeHead(200, { 'content-length': 5 * mebibyte }).end());
+    const answer = await get('/', { method: 'HEAD' });
+    assert.deepEqual([answer.headers['content-length'], answer.body.length], [String(5 * mebibyte), 0]);
+  });
+
   it('that never ends is cut off', async () => {
     let written = 0;
     const { get } = await rig((_, response) => {
