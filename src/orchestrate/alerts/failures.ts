@@ -10,6 +10,7 @@ import type { AlertTask, AlertTaskRow } from './types.ts';
 const LONGEST_NAME = 100;
 const LONGEST_MESSAGE = 500;
 const USUAL_ADVICE = 'Look at the events of the job; once the reason is mended, retry the job from the failed task.';
+const PARAMETER_ADVICE = 'Correct the parameters of the task, then retry the job.';
 
 /** A task as alerts name it: neither its answer nor its secrets, and of an address only the host. */
 export function toAlertTask(row: AlertTaskRow, parameters: Pick<TaskParameters, 'open'>): AlertTask {
@@ -50,7 +51,8 @@ function hideSecrets(
 
 /** What began below knows best; the task itself only says that something ended badly. */
 function adviceOf({ error, childError }: AlertTaskRow): string {
-  if (childError !== null) return childError.advice;
+  // Advice on requests is not for readers of mails.
+  if (childError !== null) return childError.kind === 'bad_request' ? PARAMETER_ADVICE : childError.advice;
   if (error === null || error.kind === 'unprocessable' || error.kind === 'cancelled') return USUAL_ADVICE;
   return error.advice === failureKinds.internal.advice ? USUAL_ADVICE : error.advice;
 }

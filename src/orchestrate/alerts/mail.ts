@@ -44,10 +44,10 @@ function htmlOf(facts: Facts, subject: string): string {
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"></head><body>',
     `<h1 style="font-size:1.2em" dir="auto">${escapeHtml(subject)}</h1>`,
-    `<table cellpadding="4">${rows.join('')}</table>`,
+    `<table cellpadding="4">\n${rows.join('\n')}\n</table>`,
     ...(url === null ? [] : [`<p><a href="${escapeHtml(url)}">Job ${facts.job.number}</a></p>`]),
     ...(items.length === 0 ? [] : [`<h2 style="font-size:1em">${escapeHtml(headingOf(facts))}</h2>`]),
-    ...(items.length === 0 ? [] : [`<ul>${items.join('')}</ul>`]),
+    ...(items.length === 0 ? [] : [`<ul>\n${items.join('\n')}\n</ul>`]),
     '</body></html>',
     '',
   ].join('\n');

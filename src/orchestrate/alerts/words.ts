@@ -33,7 +33,7 @@ export function linesOf(facts: Facts): readonly Line[] {
     ['Created', showInstant(job.createdTime)],
     ['Started', job.startTime === null ? 'not yet' : showInstant(job.startTime)],
     ['Duration', durationOf(facts) + (isOver || job.startTime === null ? '' : ' until now')],
-    ['First cause', facts.cause],
+    [facts.taskCount > 0 && isOver ? 'First cause' : 'Cause', facts.cause],
     ['Advice', facts.advice],
     facts.others > 0 ? ['Same cause', othersOf(facts.others)] : undefined,
     ['Next scheduled run', job.nextTime === null || job.nextTime < now ? 'none' : showInstant(job.nextTime)],
