@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { sharedS3 } from '../../../test/support/s3-place.ts';
 import type { Column } from '../../columns/index.ts';
 import {
   batchOf,
@@ -11,7 +12,14 @@ import {
   readIndependently,
   type Lake,
 } from '../../lakehouse/iceberg/table.test-support.ts';
-import { loadTable, type IcebergTable } from '../../lakehouse/index.ts';
+import {
+  createPointerTables,
+  createStorage,
+  loadTable,
+  openIcebergTable,
+  type IcebergTable,
+  type Storage,
+} from '../../lakehouse/index.ts';
 import { execute } from '../kit/attempt.test-support.ts';
 import type { ComponentPorts, LakeTables } from '../kit/index.ts';
 import { component } from './component.ts';
@@ -33,14 +41,15 @@ const row = (id: string, amount: bigint | null) =>
 const folder = mkdtempSync(join(tmpdir(), 'penstock-sql-lake-'));
 let lake: Lake;
 let moved: string | undefined;
+let remote: Storage | undefined;
 
 const tables: LakeTables = {
   async open(project, name) {
-    const found =
-      project === 'olake' ? await loadTable({ storage: lake.storage, catalog: lake.catalog, name }) : undefined;
+    const storage = name.table === 'remote' ? remote! : lake.storage;
+    const found = project === 'olake' ? await loadTable({ storage, catalog: lake.catalog, name }) : undefined;
     if (!found) return undefined;
     const metadata = moved === undefined ? found.metadata : { ...found.metadata, location: moved };
-    return { metadata, storage: lake.storage };
+    return { metadata, storage };
   },
 };
 const spec = component({ config: { dataDir: join(folder, 'data') }, lake: tables } as unknown as ComponentPorts);
@@ -159,6 +168,38 @@ describe('tables of the lakehouse in statements', () => {
     });
     assert.deepEqual((await run('select count(*) as n, count(amount) as m from lake.shop.empty')).rows, [
       { n: 0, m: 0 },
+    ]);
+  });
+
+  it('are read from a bucket as well', async () => {
+    const { settings, makeBucket } = await sharedS3();
+    const bucket = await makeBucket('sql');
+    const storage = createStorage({ world: lake.world, s3: settings });
+    const pointers = createPointerTables({ storage, world: lake.world, catalog: lake.catalog });
+    const table = await openIcebergTable({
+      storage,
+      world: lake.world,
+      catalog: pointers,
+      guard: async () => {},
+      identifierFields: true,
+      checkpointKey: 'p/1/public.orders',
+      run: 'run-1',
+      codec: 'zstd',
+      targetFileBytes: 64 << 20,
+      name: { database: 'shop', table: 'remote' },
+      location: `s3://${bucket}/shop/remote`,
+      columns,
+      identifier: '_olake_id',
+      deleteMode: 'position',
+    });
+    await write(table, 'append', [row('a', 1n), row('b', 2n)]);
+    await write(table, 'upsert', [row('b', 3n)]);
+    await table.close();
+    remote = storage;
+    const { rows } = await run('select _olake_id as id, amount from lake.shop.remote order by 1');
+    assert.deepEqual(rows, [
+      { id: 'a', amount: 1 },
+      { id: 'b', amount: 3 },
     ]);
   });
 
