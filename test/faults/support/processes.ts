@@ -10,13 +10,20 @@ export interface KeptProcess {
   stop(): Promise<void>;
 }
 
-/** Keeps a process of this script running, as a service manager would. */
-export function keepProcess(script: string, args: readonly string[]): KeptProcess {
+/** Keeps a process of this script running, as a service manager would; `environment` instead of the one of this process. */
+export function keepProcess(
+  script: string,
+  args: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): KeptProcess {
   let child: ChildProcess | undefined;
   const stopping = new AbortController();
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const started = fork(script, [...args], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+      const started = fork(script, [...args], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        ...(environment && { env: { ...environment } }),
+      });
       child = started;
       await new Promise((resolve) => started.once('exit', resolve));
       child = undefined;
