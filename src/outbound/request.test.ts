@@ -362,7 +362,11 @@ describe('what went wrong', () => {
       'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
       'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n',
     ]) {
-      await assert.rejects((await rawRig(text)).get(), { kind: 'connection_lost' }, JSON.stringify(text));
+      await assert.rejects(
+        (await rawRig(text)).get(),
+        { kind: 'connection_lost', message: /broke off/ },
+        JSON.stringify(text),
+      );
     }
   });
 

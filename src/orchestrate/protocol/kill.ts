@@ -17,7 +17,7 @@ export async function killThere(calling: Calling, request: ComponentRequest, job
     return request.log('warn', 'the job of the component told no id: it is left alone and may go on');
   const url = new URL(`/queue/jobs/${encodeURIComponent(job.id)}/kill`, job.url).href;
   let isAsked = false;
-  for (let delay = FIRST_POLL_MS; world.elapsed() < end; delay = nextPollDelay(delay)) {
+  for (let delay = FIRST_POLL_MS; ; delay = nextPollDelay(delay)) {
     if (!isAsked) {
       const answer = await ask(calling, request, { method: 'POST', url, timeoutMs: left() });
       // Whatever it answers, it has been told; only who was not reached is asked again.
