@@ -1,5 +1,6 @@
 /** A client of the OLake face as anyone could write it: fetch, JSON, a bearer token. Nothing of Penstock is imported. */
 export interface Client {
+  readonly token: string;
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body?: unknown): Promise<T>;
 }
@@ -15,6 +16,7 @@ export async function signIn(url: string, login: { username: string; password: s
   const { token } = await call<{ token: string }>(`${url}/login`, { method: 'POST', body: login });
   const base = `${url}/api/v1/project/olake`;
   return {
+    token,
     get: (path) => call(`${base}${path}`, { token }),
     post: (path, body) => call(`${base}${path}`, { method: 'POST', token, body }),
   };

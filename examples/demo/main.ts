@@ -1,6 +1,7 @@
 /**
  * The README's first command: replicates three million real flights from a PostgreSQL into Iceberg tables, through the
- * HTTP API as any client would, reads them back with an independent reader, and leaves the server running.
+ * HTTP API as any client would, reads them back with an independent reader, runs a night of sync, SQL and a service
+ * outside, and leaves the server running.
  * `--exit` stops everything at the end and exits 0, or 1 with the reason.
  */
 import { randomBytes } from 'node:crypto';
@@ -9,7 +10,9 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { startEmbeddedPostgres } from '../../src/store/index.ts';
 import { type Client, signIn } from './client.ts';
+import { type OutsideComponent, startOutsideComponent } from './component.ts';
 import { openLakeTable } from './lake.ts';
+import { runNight } from './night.ts';
 import { type RunningServer, startServer } from './server.ts';
 import { delayOneFlight, loadSource } from './source.ts';
 import { syncAndWatch } from './sync.ts';
@@ -105,7 +108,14 @@ async function laterSyncs(client: Client, jobId: number, sourceUrl: string): Pro
   if (second.task.records !== 0 || third.task.records !== 1) throw new Error('expected 0 rows, then 1 row');
 }
 
-async function tell(server: RunningServer, sourceUrl: string, password: string): Promise<void> {
+interface Cast {
+  readonly server: RunningServer;
+  readonly sourceUrl: string;
+  readonly password: string;
+  readonly outside: OutsideComponent;
+}
+
+async function tell({ server, sourceUrl, password, outside }: Cast): Promise<void> {
   const warehouse = join(home, 'lake');
   const source = new URL(sourceUrl);
   step('Sign in, test and create the connections, discover, create a job (all through the HTTP API)');
@@ -125,23 +135,28 @@ async function tell(server: RunningServer, sourceUrl: string, password: string):
   await showFlights(join(warehouse, database, 'flights'));
   step('Sync again');
   await laterSyncs(client, jobId, sourceUrl);
+  step('A night as an orchestration: sync, then SQL over the lake, then a service outside');
+  await runNight({ url: server.url, token: client.token }, { jobId, database, componentUrl: outside.url });
 }
 
 async function main(): Promise<void> {
   await rm(home, { recursive: true, force: true });
   step('Start Penstock on its embedded database');
   const password = randomBytes(9).toString('base64url');
-  const server = await startServer({ dataDir: join(home, 'penstock'), port: await freePort(8080), password });
+  const outside = await startOutsideComponent();
+  const dataDir = join(home, 'penstock');
+  const server = await startServer({ dataDir, port: await freePort(8080), password, trusted: outside.place });
   say(server.url);
   step('Start a second PostgreSQL as the source and load real data (npm package vega-datasets)');
   const source = await startEmbeddedPostgres({ dataDir: join(home, 'source'), listen: { port: 0 } });
   const stopAll = async (): Promise<void> => {
+    outside.stop();
     await server.stop();
     await source.stop();
   };
   try {
     await loadSource(source.url);
-    await tell(server, source.url, password);
+    await tell({ server, sourceUrl: source.url, password, outside });
   } catch (error) {
     await stopAll();
     throw error;

@@ -13,6 +13,8 @@ export async function startServer(settings: {
   dataDir: string;
   port: number;
   password: string;
+  /** `host:port` that tasks may call by plain http. */
+  trusted: string;
 }): Promise<RunningServer> {
   const command = join(import.meta.dirname, '..', '..', 'bin', 'penstock.cjs');
   const child = spawn(process.execPath, [command, 'serve'], {
@@ -22,6 +24,7 @@ export async function startServer(settings: {
       PENSTOCK_DATA_DIR: settings.dataDir,
       PENSTOCK_PORT: String(settings.port),
       PENSTOCK_ADMIN_PASSWORD: settings.password,
+      PENSTOCK_TRUSTED_COMPONENT_HOSTS: settings.trusted,
     },
   });
   const url = await announcedUrl(child);
