@@ -16,9 +16,6 @@ interface Placed {
   readonly pool?: unknown;
 }
 
-/** What the signal says when many lanes may have changed. */
-export const ADMIT_ALL = 'all/';
-
 /** What the signal says when something changed in a lane or a pool. A lane is named, so that others are not read. */
 export function admissionSubject({ lane, pool }: Placed): string {
   return `${pool ? 'pool' : 'lane'}/${encodeURIComponent(lane ?? '')}`;
@@ -62,7 +59,6 @@ export function startAdmitter(context: EngineContext): Loop {
   const stopListening = context.signals.on('admit', (subject) => {
     const [kind, lane = ''] = subject.split('/');
     pools ||= kind === 'pool';
-    if (subject === ADMIT_ALL) polledAt = -Infinity;
     if (lane !== '') lanes.add(decodeURIComponent(lane));
     loop.wake();
   });

@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { Transaction } from '../store/index.ts';
 import { newId } from '../world.ts';
-import { ADMIT_ALL, admissionSubject } from './admission.ts';
+import { admissionSubject } from './admission.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks, topicsOf } from './dispatch.ts';
@@ -35,7 +35,8 @@ export async function startRun(context: EngineContext, plan: RunPlan, tx?: Trans
 
 /**
  * Accepts runs in the caller's transaction, by few statements however many there are, and numbered in their order. When
- * there are many, the lanes and pools for which they wait are not named one by one: admission looks at all.
+ * there are many, nobody is told of the lanes and pools for which they wait: admission looks at all within a second, and
+ * meanwhile the next of a great number are accepted.
  */
 export async function startRuns(
   context: EngineContext,
@@ -48,7 +49,7 @@ export async function startRuns(
   const [admitted, others] = [started.filter(mustBeAdmitted), started.filter((plan) => !mustBeAdmitted(plan))];
   for (const topic of topicsOf(others.flatMap((plan) => plan.phases.flat()))) await context.signals.sendWith(tx, topic);
   const subjects = new Set(admitted.map(admissionSubject));
-  const told = subjects.size > MOST_TOLD ? [ADMIT_ALL] : subjects;
+  const told = subjects.size > MOST_TOLD ? [] : subjects;
   for (const subject of told) await context.signals.sendWith(tx, 'admit', subject);
   return results;
 }

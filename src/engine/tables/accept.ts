@@ -23,7 +23,7 @@ export async function insertRuns(
   tx: Transaction,
   given: readonly AcceptedRun[],
 ): Promise<ReadonlyMap<string, StoredRun>> {
-  const runs = JSON.stringify(given.map(({ run }, place) => ({ ...run, place })));
+  const runs = JSON.stringify(given.map(({ run }, place) => withoutNulls({ ...run, place })));
   const tasks = JSON.stringify(given.flatMap((one) => one.tasks.map((task) => ({ ...task, run_id: one.run['id'] }))));
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
     with given as (
@@ -79,6 +79,11 @@ export async function insertRuns(
     select row_to_json(made) as run, queued.tasks as queued
     from made left join queued on queued.run_id = made.id`.execute(tx);
   return new Map(rows.map(({ run, queued }) => [run.id, { run, queued: queued ?? [] }]));
+}
+
+/** A column that is not there is null, and takes the database half the time to read. */
+function withoutNulls(row: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
 }
 
 export interface ConflictingRun {
