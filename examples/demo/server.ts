@@ -14,7 +14,7 @@ export async function startServer(settings: {
   port: number;
   password: string;
   /** `host:port` that tasks may call by plain http. */
-  trusted: string;
+  trusted?: string;
 }): Promise<RunningServer> {
   const command = join(import.meta.dirname, '..', '..', 'bin', 'penstock.cjs');
   const child = spawn(process.execPath, [command, 'serve'], {
@@ -24,7 +24,7 @@ export async function startServer(settings: {
       PENSTOCK_DATA_DIR: settings.dataDir,
       PENSTOCK_PORT: String(settings.port),
       PENSTOCK_ADMIN_PASSWORD: settings.password,
-      PENSTOCK_TRUSTED_COMPONENT_HOSTS: settings.trusted,
+      PENSTOCK_TRUSTED_COMPONENT_HOSTS: settings.trusted ?? '',
     },
   });
   const url = await announcedUrl(child);
