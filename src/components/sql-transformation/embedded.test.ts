@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -10,6 +10,7 @@ import type { SqlResult } from './work.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-sql-'));
 const ports = { config: { dataDir: join(folder, 'data') }, lake: { open: async () => undefined } };
+const childrenFile = `/proc/${process.pid}/task/${process.pid}/children`;
 const spec = component(ports as unknown as ComponentPorts);
 
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -134,6 +135,26 @@ describe('sql.transformation in the database of the project', () => {
     setTimeout(() => controller.abort(reason), 1000);
     await assert.rejects(ending, reason);
     await assert.rejects(run(['select * from slow']), /slow does not exist/, 'and the database opens for the next');
+  });
+
+  it('loses nothing but the run when its process is killed', { skip: !existsSync(childrenFile) }, async () => {
+    await run(['create table kept as select 7 as a']);
+    const statements = ['insert into kept values (8)', 'select count(*) from range(100000000) a, range(1000000) b'];
+    const ending = run(statements, {}, { task: 't_killed' });
+    setTimeout(() => {
+      for (const pid of readFileSync(childrenFile, 'utf8').trim().split(' ')) process.kill(Number(pid), 'SIGKILL');
+    }, 1000);
+    await assert.rejects(ending, /was killed by SIGKILL; nothing of an open transaction is kept/);
+    assert.deepEqual((await run(['select a from kept'])).rows, [{ a: 7 }]);
+  });
+
+  it('waits for the process of a lost attempt to let go of the database', async () => {
+    const slow = 'select count(*) as n from range(40000000) a, range(3) b where a.range + b.range < 0';
+    const both = await Promise.all([run([slow]), run([slow])]);
+    assert.deepEqual(
+      both.map(({ rows }) => rows),
+      [[{ n: 0 }], [{ n: 0 }]],
+    );
   });
 
   it('survives statements that need more memory than there is', async () => {

@@ -50,24 +50,39 @@ export async function runEmbedded(work: SqlWork, place: EmbeddedPlace, ports: Em
   }
 }
 
-async function openDatabase({ file, folder, memoryMb, threads }: EmbeddedPlace): Promise<DuckDBInstance> {
-  try {
-    return await DuckDBInstance.create(file, {
-      threads: String(threads),
-      memory_limit: `${memoryMb}MB`,
-      temp_directory: `${folder}/spilled`,
-      max_temp_directory_size: '10GB',
-      extension_directory: `${folder}/extensions`,
-      secret_directory: `${folder}/secrets`,
-      allow_persistent_secrets: 'false',
-      allow_community_extensions: 'false',
-      allow_unsigned_extensions: 'false',
-      autoinstall_known_extensions: 'false',
-      autoload_known_extensions: 'false',
-    });
-  } catch (error) {
-    throw new Failure('storage_failed', `The embedded database cannot be opened: ${(error as Error).message}`);
+/** How long the process of a lost attempt may take to let go of the database. */
+const LOCK_PATIENCE_MS = 12_000;
+const LOCK_PAUSE_MS = 250;
+
+async function openDatabase(place: EmbeddedPlace): Promise<DuckDBInstance> {
+  const end = performance.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await createInstance(place);
+    } catch (error) {
+      const { message } = error as Error;
+      if (!/could not set lock/i.test(message) || performance.now() > end) {
+        throw new Failure('storage_failed', `The embedded database cannot be opened: ${message}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+    }
   }
+}
+
+function createInstance({ file, folder, memoryMb, threads }: EmbeddedPlace): Promise<DuckDBInstance> {
+  return DuckDBInstance.create(file, {
+    threads: String(threads),
+    memory_limit: `${memoryMb}MB`,
+    temp_directory: `${folder}/spilled`,
+    max_temp_directory_size: '10GB',
+    extension_directory: `${folder}/extensions`,
+    secret_directory: `${folder}/secrets`,
+    allow_persistent_secrets: 'false',
+    allow_community_extensions: 'false',
+    allow_unsigned_extensions: 'false',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
 }
 
 /** Shows the lake tables that the statements name as views of a database that is there for this run only. */
