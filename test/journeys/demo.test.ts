@@ -19,5 +19,7 @@ test(
     assert.match(told, /nothing changed: 0 rows moved/);
     assert.match(told, /delayed by an hour: 1 row moved/);
     assert.match(told, /LAS/, 'the first rows as an independent reader sees them');
+    assert.match(told, /John F Kennedy Intl/, 'SQL over the tables of the lake');
+    assert.match(told, /delivered "table delays is ready"/, 'a component elsewhere');
   },
 );
