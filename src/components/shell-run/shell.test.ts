@@ -199,7 +199,8 @@ describe('shell.run', () => {
   });
 
   it('remembers the group of the program while it runs', async () => {
-    const { call, memo } = createTestCall({ command: '/bin/true' });
+    // One that is there long enough to be looked at.
+    const { call, memo } = createTestCall({ command: '/bin/sh', args: ['-c', 'sleep 0.5'] });
     await spec.execute(call);
     assert.equal(typeof (memo() as { group: { pid: number } }).group.pid, 'number');
   });
