@@ -171,6 +171,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     store,
     publish: (tx, message) => engine.publish(tx, message),
     audit: access.audit,
+    world,
     postWebhook: createWebhookDeliverer({
       outbound,
       openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),

@@ -45,7 +45,7 @@ before(async () => {
     now: () => world.now(),
   });
   const audit = async (_tx: unknown, { subject }: { subject: string }) => void audited.push(subject);
-  const parts = { store: test.store, publish: engine.publish, audit, postWebhook };
+  const parts = { store: test.store, publish: engine.publish, audit, world, postWebhook };
   notify = createNotify({ ...parts, config: { ...config, smtpUrl: `smtp://127.0.0.1:${mails.port}` } });
   held = createNotify({ ...parts, config: { ...config, smtpUrl: null } });
   Object.assign(deliverers, notify.deliverers);

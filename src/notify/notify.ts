@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { Deliverer, Engine } from '../engine/index.ts';
 import { Failure, toFailure } from '../errors.ts';
 import type { Store, Transaction } from '../store/index.ts';
+import type { World } from '../world.ts';
 import { createMailer } from './mail.ts';
 import { countOfCause, insertMessages, listMessages, queueAgain, readDelivery, readMessage } from './tables.ts';
 import { recordTry, removeOldMessages } from './tables.ts';
@@ -15,6 +16,7 @@ export interface NotifyOptions {
   readonly store: Store;
   readonly publish: Engine['publish'];
   readonly audit: Access['audit'];
+  readonly world: Pick<World, 'reach'>;
   /** Posts to webhooks of orchestrations, as `createWebhookDeliverer` does. */
   readonly postWebhook: (message: {
     readonly id: string;
@@ -47,7 +49,7 @@ export function createNotify(options: NotifyOptions): OpenNotify {
   const stateOf = ({ to }: NewMessage): MessageState => (isWebhook(to) || mailer !== undefined ? 'pending' : 'held');
   const queue = (tx: Transaction, id: number, sends: number): Promise<void> =>
     options.publish(tx, { key: `message/${id}/${sends}`, topic: TOPIC, payload: { id } });
-  const send = async (row: DeliveryRow, attempt: number): Promise<void> => {
+  const post = async (row: DeliveryRow, attempt: number): Promise<void> => {
     if (!isWebhook(row.to)) return mailer!.send(row);
     const payload = {
       url: row.to,
@@ -55,6 +57,10 @@ export function createNotify(options: NotifyOptions): OpenNotify {
       ...(row.sealedSecret !== null && { sealedSecret: row.sealedSecret }),
     };
     return options.postWebhook({ id: String(row.id), key: row.key, topic: TOPIC, payload, attempt });
+  };
+  const send = async (row: DeliveryRow, attempt: number): Promise<void> => {
+    await post(row, attempt);
+    options.world.reach('notify.sent');
   };
   return {
     async send(tx, messages) {

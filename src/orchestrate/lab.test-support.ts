@@ -13,7 +13,7 @@ import { connectStore, type Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createHolds, echo, fail, type Holds } from './components.test-support.ts';
 import type { CallComponent } from './protocol/types.ts';
-import type { Jobs, JobView, Message, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
+import type { Jobs, JobView, Message, Messages, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
 import { createOrchestrate, orchestrationSchedules } from './index.ts';
 
 const PATIENCE_MS = 60_000;
@@ -46,7 +46,15 @@ export interface Lab {
   elsewhere: CallComponent;
   /** The worker stops at once, handing over what it executes, and another begins. */
   restart(): Promise<void>;
+  /** The worker stops at once, and none works until `restart`. */
+  pause(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Teller {
+  readonly messages: Messages;
+  readonly deliverers: Orchestrate['deliverers'];
+  close(): void;
 }
 
 export interface LabOptions {
@@ -57,6 +65,8 @@ export interface LabOptions {
   /** What else the engine executes and tells, for components that start runs of other rooms. */
   readonly components?: readonly Component[];
   readonly observers?: readonly RunObserver[];
+  /** What stands behind the port to people; by default messages are only kept in `messages`. */
+  readonly teller?: (rooms: Pick<OrchestrateRooms, 'config' | 'store' | 'engine' | 'audit' | 'world'>) => Teller;
   /** Default 10. */
   readonly leaseSeconds?: number;
   /** False: nothing is executed before `restart`. */
@@ -103,6 +113,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const scheduler = createScheduler({ store, onFire: { orchestration: kind }, catchUpMinutes: 60, log: () => {} });
   const { holds, spec } = createHolds();
   const messages: Message[] = [];
+  const teller = options.teller?.({ config, store, engine, audit: access.audit, world });
   const rooms: OrchestrateRooms = {
     config,
     world,
@@ -114,7 +125,10 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     scheduler,
     outbound: options.outbound?.(config) ?? closedOutbound,
     components: [echo, fail, spec, ...(options.specs ?? [])],
-    messages: { send: async (_tx, more) => void messages.push(...more), countOfCause: async () => 0 },
+    messages: teller?.messages ?? {
+      send: async (_tx, more) => void messages.push(...more),
+      countOfCause: async () => 0,
+    },
     ownOrigins: () => ['http://127.0.0.1:8080'],
     version: '0.0.0',
     minuteMs: 300,
@@ -124,7 +138,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const orchestrate: Orchestrate = createOrchestrate(rooms);
   components.push(...orchestrate.engineComponents, ...(options.components ?? []));
   observers.push(...orchestrate.observers, ...(options.observers ?? []));
-  Object.assign(deliverers, orchestrate.deliverers);
+  Object.assign(deliverers, orchestrate.deliverers, teller?.deliverers);
   let worker = options.works === false ? undefined : await engine.startWorker();
   const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
   const token = await access.tokens.masterOf(admin);
@@ -158,6 +172,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     until,
     holds,
     elsewhere: () => Promise.reject(new Error('nobody is called here')),
+    pause: async () => void (await worker?.stop(0)),
     async restart() {
       await worker?.stop(0);
       worker = await engine.startWorker();
@@ -165,6 +180,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     async close() {
       await worker?.stop(0);
       await engine.close();
+      teller?.close();
       await place.close();
     },
   };

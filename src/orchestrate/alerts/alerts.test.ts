@@ -171,9 +171,9 @@ describe('the end of a job', () => {
       lab.access.secrets.open(message!.sealedSecret!, 'secret of a webhook of orchestrations'),
       'whsec_tern',
     );
-    const { job, cause, tasks, orchestration, nextScheduledTime } = message!.data as Record<string, never>;
+    const { job, cause, tasks, orchestration, nextScheduledTime } = message!.data as ReturnType<typeof JSON.parse>;
     assert.deepEqual(orchestration, { id, name: 'Lab' });
-    assert.equal((job as { url: string }).url, `http://127.0.0.1:8080/jobs/${number}`);
+    assert.equal(job.url, `http://127.0.0.1:8080/jobs/${number}`);
     assert.deepEqual(tasks, [
       {
         position: 2,
@@ -182,8 +182,8 @@ describe('the end of a job', () => {
         advice: 'Correct the parameters of the task, then retry the job.',
       },
     ]);
-    assert.equal((cause as { message: string }).message, 'Task 2 (lab.fail): the table orders is gone');
-    assert.match(nextScheduledTime as string, /^\d{4}-01-01T03:00:00\+00:00$/);
+    assert.equal(cause.message, 'Task 2 (lab.fail): the table orders is gone');
+    assert.match(nextScheduledTime, /^\d{4}-01-01T03:00:00\+00:00$/);
     assert.doesNotMatch(JSON.stringify(message), /whsec_tern/);
   });
 
@@ -260,12 +260,12 @@ describe('a job that waits', () => {
     const first = await fire(id);
     await lab.holds.begun('two');
     const second = await fire(id);
-    const after: (number | undefined)[] = [];
+    const seconds: (number | undefined)[] = [];
     for (let round = 0; round < 2; round++) {
-      after.push((await deadlinesOf(second))[0]?.after);
+      seconds.push((await deadlinesOf(second))[0]?.after);
       await reach(second);
     }
-    assert.deepEqual(after, [600, 5400]);
+    assert.deepEqual(seconds, [600, 5400]);
     assert.deepEqual(await deadlinesOf(second), []);
     const keys = new Set(told(second).map(({ key }) => key));
     assert.deepEqual([...keys], [`job/${second}/waiting/${OPS}`, `job/${second}/waiting/b@tern.example`]);

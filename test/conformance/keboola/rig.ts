@@ -103,6 +103,7 @@ async function startOn({ store, close }: TestStore, options: RigOptions): Promis
     store,
     publish: engine.publish,
     audit: access.audit,
+    world,
     postWebhook: createWebhookDeliverer({
       outbound,
       openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
