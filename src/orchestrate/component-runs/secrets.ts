@@ -48,11 +48,14 @@ const SHORTEST_SECRET = 4;
 
 /** Puts the mask wherever one of the texts appears. */
 export function createMasker(texts: readonly string[]): Masker {
-  const secrets = [...new Set(texts)].filter((text) => text.length >= SHORTEST_SECRET);
+  // Also as it stands within JSON that is shown as a text.
+  const forms = texts.flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]);
+  const secrets = [...new Set(forms)].filter((text) => text.length >= SHORTEST_SECRET);
   secrets.sort((a, b) => b.length - a.length);
   const text = (shown: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, MASK), shown);
   const value = (shown: unknown): unknown => {
     if (typeof shown === 'string') return text(shown);
+    if (typeof shown === 'number') return secrets.includes(String(shown)) ? MASK : shown;
     if (Array.isArray(shown)) return shown.map(value);
     if (typeof shown !== 'object' || shown === null || shown instanceof Date) return shown;
     return Object.fromEntries(Object.entries(shown).map(([key, inner]) => [text(key), value(inner)]));

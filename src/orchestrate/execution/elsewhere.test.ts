@@ -25,10 +25,17 @@ before(async () => {
     there.seen.push({ method: request.method ?? '', path, at: performance.now(), headers: request.headers });
     const answer = (status: number, body: object, headers: Record<string, string> = {}) =>
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
-    request.resume().on('end', () => {
+    let sent = '';
+    request.on('data', (piece: Buffer) => (sent += piece.toString()));
+    request.on('end', () => {
       if (path.endsWith('/kill')) {
         there.isKilled = true;
         return answer(202, {});
+      }
+      if (path.startsWith('/echo')) {
+        const shown = { message: `refused: ${sent}`, headers: request.headers, pin: 4711 };
+        if (request.method === 'GET') return answer(200, { ...shown, status: 'error', isFinished: true });
+        return path === '/echo' ? answer(400, shown) : answer(202, { id: 1, url: `${url}/echo` });
       }
       const status = there.isKilled ? 'terminated' : there.isDone ? 'success' : 'processing';
       if (request.method === 'GET') return answer(200, { id: 5, status, isFinished: status !== 'processing' });
@@ -85,6 +92,22 @@ describe('a component on another server', () => {
     assert.equal(job.status, 'terminated');
     assert.ok(there.seen.some(({ method, path }) => method === 'POST' && path === '/queue/jobs/5/kill'));
     assert.equal(job.results![0]!.reached!.status, 'terminated');
+  });
+
+  it('shows nobody the token and the secrets that it was sent', async () => {
+    const actionParameters = { '#password': 'hunter"2\n', '#pin': 4711, user: 'kim' };
+    const tasks = ['/echo', '/echo-later'].map((path) => ({ componentUrl: url + path, actionParameters, phase: 'a' }));
+    const { run, results } = await lab.run(tasks);
+    const events = await lab.orchestrate.jobs.events('1', { number: run.number, after: null, limit: 100 });
+    const rows = await lab.store.pool.query<{ all: string }>(`select json_agg(t)::text as all from task t`);
+    assert.deepEqual(
+      results!.map(({ reached }) => reached?.status),
+      ['error', 'error'],
+    );
+    for (const shown of [JSON.stringify(results), JSON.stringify(events), rows.rows[0]!.all]) {
+      assert.match(shown, /refused/);
+      assert.doesNotMatch(shown, /hunter|4711|\b1-\d+-[0-9a-f]{40}/);
+    }
   });
 
   it('is not called when its host is on no list', async () => {

@@ -1,4 +1,5 @@
 import { toFailure } from '../../errors.ts';
+import { createMasker, secretTextsOf } from '../component-runs/secrets.ts';
 import type { ComponentAnswer } from '../protocol/types.ts';
 import { readLogicalTime } from '../schedules/tables.ts';
 import type { TaskEnd } from '../types.ts';
@@ -6,7 +7,10 @@ import { errorEnd } from './children.ts';
 import { isFinal } from './limit.ts';
 import type { ExecutionRooms, Step } from './types.ts';
 
-/** Calls a component elsewhere with a run token: the full one for trusted hosts, else one that can only name itself. */
+/**
+ * Calls a component elsewhere with a run token: the full one for trusted hosts, else one that can only name itself. What it
+ * echoes of the token and of the secrets in its parameters is masked (5.7).
+ */
 export async function callRemote(rooms: ExecutionRooms, step: Step, url: string): Promise<TaskEnd> {
   const { attempt, signal, position } = step;
   const isRestricted = rooms.outbound.trustOf(url) !== 'trusted';
@@ -15,9 +19,11 @@ export async function callRemote(rooms: ExecutionRooms, step: Step, url: string)
   );
   rooms.world.reach('orchestrate.token-minted');
   const logicalTime = await readLogicalTime(rooms.store.db, attempt.run.id);
+  const masker = createMasker([token, ...secretTextsOf(step.parameters, {})]);
+  const conceal = <Value>(answered: Value): Value => masker.value(answered) as Value;
   let lastResponse: unknown;
   try {
-    const answer = await rooms.callComponent({
+    const called = await rooms.callComponent({
       url,
       body: step.parameters,
       headers: {
@@ -31,9 +37,11 @@ export async function callRemote(rooms: ExecutionRooms, step: Step, url: string)
       signal,
       memo: attempt.task.memo,
       remember: attempt.remember,
-      log: (level, message) => attempt.log(level, `Task ${position + 1}: ${message}`),
-      answered: (body) => (lastResponse = body),
+      log: (level, message) => attempt.log(level, `Task ${position + 1}: ${masker.text(message)}`),
+      conceal,
+      answered: (body) => (lastResponse = conceal(body)),
     });
+    const answer = conceal(called);
     return answer.status === 'success' ? answer : { ...answer, message: messageOf(answer) };
   } catch (thrown) {
     const failure = toFailure(thrown);

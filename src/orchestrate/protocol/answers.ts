@@ -34,6 +34,10 @@ const ALIVE = new Set([
   'canceling',
 ]);
 
+/** What is longer is neither an address that can be called nor an id that fits into one. */
+const LONGEST_ADDRESS = 2048;
+const LONGEST_ID = 255;
+
 export function errorAnswer(message: string): ComponentAnswer {
   return { status: 'error', response: { status: 'error', message } };
 }
@@ -54,13 +58,13 @@ export function readAccepted(answer: OutboundAnswer): { readonly url: string; re
   const body = parseBody(answer.body);
   if (!isObject(body)) return 'The component answered 202 with a body that is not a JSON object';
   const address = body['url'] ?? body['uri'];
-  if (typeof address !== 'string' || !URL.canParse(address, answer.url)) {
+  if (typeof address !== 'string' || address.length > LONGEST_ADDRESS || !URL.canParse(address, answer.url)) {
     return 'The component answered 202 without an address of its job';
   }
   const url = new URL(address, answer.url);
   if (url.origin !== new URL(answer.url).origin) return 'The component answered 202 with a job at another origin';
-  const id = body['id'];
-  return { url: url.href, id: typeof id === 'string' || typeof id === 'number' ? String(id) : null };
+  const id = typeof body['id'] === 'number' ? String(body['id']) : body['id'];
+  return { url: url.href, id: typeof id === 'string' && id.length <= LONGEST_ID ? id : null };
 }
 
 /** How the job of a 2xx answer to a poll stands. What cannot be understood is its end, an `error`. */

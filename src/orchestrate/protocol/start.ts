@@ -34,7 +34,7 @@ export async function startThere(calling: Calling, request: ComponentRequest, at
       return tried;
     }
     if (tried.kind === 'ended' || attempt >= START_ATTEMPTS) {
-      const { answer } = tried;
+      const answer = request.conceal?.(tried.answer) ?? tried.answer;
       if (fitsMemo(answer)) await remember({ step: 'answered', answer });
       return { kind: 'ended', answer };
     }

@@ -23,6 +23,8 @@ export interface ComponentRequest {
   remember(memo: unknown): Promise<void>;
   /** Events for people: a wait for maintenance, the job that was started there. Never a body, never a header. */
   log(level: LogEntry['level'], message: string): void;
+  /** A copy of what the component answered without the secrets that it was sent: before it is kept. */
+  conceal?<Value>(answered: Value): Value;
   /** Told of the body of every answer, parsed: what a timeout shows as `lastResponse`. */
   answered?(body: unknown): void;
 }
