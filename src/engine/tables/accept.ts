@@ -15,6 +15,15 @@ export interface StoredRun {
   readonly queued: readonly QueuedTask[];
 }
 
+const RUN_COLUMNS = sql.raw(`id text, project text, kind text, definition text, state text, trigger text, snapshot text,
+  concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
+  parent_path text, created_by text, start_after timestamptz, phase integer, open_tasks integer, lane text,
+  pool text, pool_limit integer, keep boolean, labels text, place integer`);
+const TASK_COLUMNS =
+  sql.raw(`id text, run_id text, phase integer, position integer, key text, component text, state text,
+  input text, timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer,
+  waits boolean`);
+
 /**
  * Writes runs and their tasks, numbered in the order given, in one statement. A run with an idempotency key that another
  * has, or a concurrency key that a live one has, is not written. Answers what was, by the ids.
@@ -28,10 +37,7 @@ export async function insertRuns(
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
     with given as (
       select * from json_to_recordset(${runs}::json) as x (
-        id text, project text, kind text, definition text, state text, trigger text, snapshot text,
-        concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
-        parent_path text, created_by text, start_after timestamptz, phase integer, open_tasks integer, lane text,
-        pool text, pool_limit integer, keep boolean, labels text, place integer)
+        ${RUN_COLUMNS})
     ), placed as (
       select related.*, nextval('run_number') as number from (
         select given.*, parent.path as parent_run_path, case when parent.ended_at is null then parent.id end as live_parent_id
@@ -67,9 +73,7 @@ export async function insertRuns(
         case when x.state = 'queued' then gen_random_uuid() end,
         case when x.state = 'queued' then greatest(now(), made.start_after) end
       from json_to_recordset(${tasks}::json) as x (
-        id text, run_id text, phase integer, position integer, key text, component text, state text, input text,
-        timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer,
-        waits boolean) join made on made.id = x.run_id
+        ${TASK_COLUMNS}) join made on made.id = x.run_id
       returning id, run_id, job_id, state, priority, position, concurrency_key, waits
     ), queued as (
       select run_id, json_agg(json_build_object('taskId', id, 'jobId', job_id, 'priority', priority,

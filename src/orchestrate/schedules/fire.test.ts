@@ -327,8 +327,8 @@ void describe('a crontab record in a zone', () => {
       assert.deepEqual(stored!.nextFireAt, (await look(id)).nextTimes[0], zone);
       const { calendar } = lab.kind;
       const found: Date[] = [];
-      for (let after = new Date(from); found.length < expected.length; after = found.at(-1)!) {
-        found.push(calendar.next(stored!, after)!);
+      for (let last = new Date(from); found.length < expected.length; last = found.at(-1)!) {
+        found.push(calendar.next(stored!, last)!);
       }
       assert.deepEqual(
         found.map((time) => time.toISOString().slice(0, 16)),
