@@ -27,7 +27,7 @@ export async function claimTasks(tx: Transaction, order: ClaimOrder): Promise<re
   const { rows } = await sql<ClaimedRows>`${keepPlan}
     with locked as (
       select id from run where id in (select run_id from task where id = any(${order.taskIds}))
-      order by id for update
+      order by id for no key update
     ), taken as (
       update task set state = ${taskStateAfter('claim')}, attempt = attempt + 1, fence = nextval('attempt_fence'),
         job_id = null, started_at = coalesce(started_at, now())
@@ -77,20 +77,30 @@ export interface Held {
 
 /**
  * Renews the leases of attempts that are still open; answers the ones that are, and whether their run is to be
- * cancelled. An attempt that is not in the answer has been taken over or ended.
+ * cancelled. An attempt that is not in the answer has been taken over or ended. One that somebody has locked, because it
+ * ends at this moment, is left as it is: to wait for it while others are locked would be a deadlock with ends that share
+ * a transaction.
  */
 export async function renewLeases(
   db: Queryable,
   order: { held: readonly Held[]; leaseSeconds: number },
 ): Promise<readonly { taskId: string; number: number; cancelRequested: boolean }[]> {
   const { rows } = await sql<{ taskId: string; number: number; cancelRequested: boolean }>`
-    update attempt set lease_until = clock_timestamp() + make_interval(secs => ${order.leaseSeconds})
-    from unnest(${order.held.map((held) => held.taskId)}::text[], ${order.held.map((held) => held.number)}::integer[])
-      as held (task_id, number), task, run
-    where attempt.task_id = held.task_id and attempt.number = held.number and attempt.ended_at is null
-      and task.id = attempt.task_id and run.id = task.run_id
-    returning attempt.task_id as "taskId", attempt.number, run.cancel_requested_at is not null as "cancelRequested"
-  `.execute(db);
+    with held as materialized (
+      select attempt.task_id, attempt.number, run.cancel_requested_at is not null as cancel_requested
+      from unnest(${order.held.map((held) => held.taskId)}::text[], ${order.held.map((held) => held.number)}::integer[])
+        as given (task_id, number), attempt, task, run
+      where attempt.task_id = given.task_id and attempt.number = given.number and attempt.ended_at is null
+        and task.id = attempt.task_id and run.id = task.run_id
+    ), free as materialized (
+      select attempt.task_id, attempt.number from attempt, held
+      where attempt.task_id = held.task_id and attempt.number = held.number and attempt.ended_at is null
+      for no key update of attempt skip locked
+    ), renewed as (
+      update attempt set lease_until = clock_timestamp() + make_interval(secs => ${order.leaseSeconds})
+      from free where attempt.task_id = free.task_id and attempt.number = free.number
+    )
+    select task_id as "taskId", number, cancel_requested as "cancelRequested" from held`.execute(db);
   return rows;
 }
 

@@ -25,10 +25,13 @@ export interface TaskEnd extends Owner {
   readonly failsRun: boolean;
 }
 
-/** Locks the run: every transaction that touches tasks of a run takes this lock first. */
+/**
+ * Locks the run: every transaction that touches tasks of a run takes this lock first. It leaves room for rows that refer
+ * to the run, such as lines of its log.
+ */
 export async function lockRun(tx: Transaction, runId: string): Promise<RunRow | undefined> {
   const { rows } = await sql<{ run: RunRow }>`${keepPlan}
-    select row_to_json(run) as run from run where id = ${runId} for update`.execute(tx);
+    select row_to_json(run) as run from run where id = ${runId} for no key update`.execute(tx);
   return rows[0]?.run;
 }
 
@@ -47,7 +50,7 @@ export async function endTask(tx: Transaction, end: TaskEnd): Promise<EndedTask 
   const error = toJson(end.error);
   const { rows } = await sql<EndedTask>`${keepPlan}
     with locked as (
-      select id from run where id = ${end.runId} for update
+      select id from run where id = ${end.runId} for no key update
     ), ended as (
       update task set state = ${state}, output = ${toJson(end.output)}::json, error = ${error}::json,
         losses = 0, ended_at = now()
