@@ -2,7 +2,9 @@ import { Buffer } from 'node:buffer';
 import type { Transaction } from '../store/index.ts';
 import type { EngineContext } from './context.ts';
 import { appendLines, closeLog } from './tables/log.ts';
+import type { NewLines } from './tables/log.ts';
 import type { LogEntry } from './types.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 const FLUSH_MS = 200;
 const FLUSH_LINES = 500;
@@ -26,7 +28,7 @@ export function formatLine(time: string, level: LogEntry['level'], message: stri
   return `${JSON.stringify({ level, time, message: cutMessage(message) })}\n`;
 }
 
-export function createLogWriter(context: EngineContext, runId: string): LogWriter {
+export function createLogWriter(context: WorkerContext, runId: string): LogWriter {
   let lines: string[] = [];
   let bytes = 0;
   let visible = 0;
@@ -75,22 +77,19 @@ export async function writeNote(
   { runId, level, message }: { readonly runId: string } & Omit<LogEntry, 'time'>,
 ): Promise<void> {
   const content = formatLine(context.world.now().toISOString(), level, message);
-  const limitBytes = context.settings.logLimitBytes - RESERVED_BYTES;
+  const limitBytes = logRoom(context);
   const visible = level === 'debug' ? 0 : 1;
-  await appendLines(tx, { runId, content, bytes: Buffer.byteLength(content), visible, limitBytes });
+  await appendLines(tx, [{ runId, content, bytes: Buffer.byteLength(content), visible }], limitBytes);
 }
 
-interface Batch {
-  readonly runId: string;
-  readonly content: string;
-  readonly bytes: number;
-  readonly visible: number;
+/** How long the log of a run may become, in bytes; after that it takes one line more. */
+export function logRoom({ settings }: Pick<EngineContext, 'settings'>): number {
+  return settings.logLimitBytes - RESERVED_BYTES;
 }
 
 /** False when the log is full. */
-async function store(context: EngineContext, batch: Batch): Promise<boolean> {
-  const limitBytes = context.settings.logLimitBytes - RESERVED_BYTES;
-  const stored = await appendLines(context.store.db, { ...batch, limitBytes });
+async function store(context: WorkerContext, batch: NewLines): Promise<boolean> {
+  const stored = await context.lineStore.append(batch);
   if (!stored) {
     const content = formatLine(
       context.world.now().toISOString(),

@@ -20,13 +20,14 @@ import {
   renewMissingJobs,
 } from './tables/sweep.ts';
 import type { OverdueAttempt } from './tables/sweep.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 const SWEEP_MS = 1000;
 const SLOW_SWEEP_MS = 30_000;
 const BATCH = 100;
 
 /** Takes over lost leases, ends overdue callbacks, ends cancels that a crash cut off, removes what is past its retention. Every worker sweeps. */
-export function startSweeper(context: EngineContext): Loop {
+export function startSweeper(context: WorkerContext): Loop {
   let sweptSlowlyAt = context.world.elapsed();
   const pass = async (): Promise<number> => {
     await sweepOverdue(context);
@@ -46,7 +47,7 @@ export function startSweeper(context: EngineContext): Loop {
 }
 
 /** One pass over lost leases and overdue callbacks, by the database's clock. */
-export async function sweepOverdue(context: EngineContext): Promise<void> {
+export async function sweepOverdue(context: WorkerContext): Promise<void> {
   const lost = new Failure('worker_lost', 'the worker that executed this task died or lost the database');
   for (const overdue of await findLostLeases(context.store.db, BATCH)) {
     const outcome = await sweepAttempt(context, overdue.task, { failure: lost.toRecord(), cause: 'lost' });

@@ -7,6 +7,8 @@ import type { Hold } from './claiming.ts';
 import type { EngineContext } from './context.ts';
 import { finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
+import { createLineStore } from './line-store.ts';
+import { logRoom } from './logs.ts';
 import { startOutboxSender } from './outbox.ts';
 import { startSweeper } from './sweep.ts';
 import { createTurns } from './turns.ts';
@@ -21,7 +23,12 @@ const STOP_ABORT_MS = 2000;
  * Keeps their leases, admits runs, sweeps, and delivers the outbox.
  */
 export function startWorkerLoop(engine: EngineContext): Worker {
-  const context: WorkerContext = { ...engine, childWatch: startChildWatch(engine), turns: createTurns(engine) };
+  const context: WorkerContext = {
+    ...engine,
+    childWatch: startChildWatch(engine),
+    turns: createTurns(engine),
+    lineStore: createLineStore(engine, logRoom(engine)),
+  };
   const hold: Hold = { running: new Set(), executions: new Set(), isStopping: false };
   const heartbeat = createHeartbeat(context, hold.running);
   const { slots, mostWaiting } = context.settings;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { keepPlan } from '../../store/index.ts';
 import type { Queryable } from '../../store/index.ts';
 
 export interface LogChunk {
@@ -13,27 +14,37 @@ export interface NewLines {
   readonly content: string;
   readonly bytes: number;
   readonly visible: number;
-  readonly limitBytes: number;
 }
 
-/** Appends whole lines; the head row puts writers in order. False when they would go over the limit of the log. */
-export async function appendLines(db: Queryable, lines: NewLines): Promise<boolean> {
-  const { rows } = await sql`
-    with head as (
+/**
+ * Appends whole lines to the logs of runs, each of which is given once; the head rows put writers in order. Answers the
+ * runs whose log took them: those of others would go over its limit.
+ */
+export async function appendLines(
+  db: Queryable,
+  batches: readonly NewLines[],
+  limitBytes: number,
+): Promise<ReadonlySet<string>> {
+  const column = <K extends keyof NewLines>(name: K): NewLines[K][] => batches.map((batch) => batch[name]);
+  const { rows } = await sql<{ runId: string }>`${keepPlan}
+    with given as materialized (
+      select * from unnest(${column('runId')}::text[], ${column('bytes')}::bigint[], ${column('visible')}::integer[],
+        ${column('content')}::text[]) with ordinality as x (run_id, bytes, visible, content, place)
+    ), head as (
       insert into log_head (run_id, next_offset)
-      select ${lines.runId}, ${lines.bytes}::bigint where ${lines.bytes}::bigint <= ${lines.limitBytes}::bigint
+      select run_id, bytes from given where bytes <= ${limitBytes}::bigint order by place
       on conflict (run_id) do update set next_offset = log_head.next_offset + excluded.next_offset
-        where not log_head.is_full and log_head.next_offset + excluded.next_offset <= ${lines.limitBytes}
-      returning next_offset
+        where not log_head.is_full and log_head.next_offset + excluded.next_offset <= ${limitBytes}::bigint
+      returning run_id, next_offset
     )
     insert into log_chunk (run_id, start_offset, end_offset, visible_lines, content)
-    select ${lines.runId}, next_offset - ${lines.bytes}::bigint, next_offset, ${lines.visible}, ${lines.content} from head
-    returning 1`.execute(db);
-  return rows.length > 0;
+    select run_id, next_offset - bytes, next_offset, visible, content from head join given using (run_id)
+    returning run_id as "runId"`.execute(db);
+  return new Set(rows.map(({ runId }) => runId));
 }
 
 /** Writes the last line of a log that is full, once. */
-export async function closeLog(db: Queryable, line: Omit<NewLines, 'limitBytes'>): Promise<void> {
+export async function closeLog(db: Queryable, line: NewLines): Promise<void> {
   await sql`
     with head as (
       insert into log_head (run_id, next_offset, is_full) values (${line.runId}, ${line.bytes}, true)
