@@ -166,18 +166,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   let port: number | undefined = config.port === 0 ? undefined : config.port;
   const ownOrigins = (): readonly string[] => listOwnOrigins(config, port);
   const outbound = createOutbound({ config, ownOrigins });
-  const notify = createNotify({
-    config,
-    store,
-    publish: (tx, message) => engine.publish(tx, message),
-    audit: access.audit,
-    world,
-    postWebhook: createWebhookDeliverer({
-      outbound,
-      openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
-      now: () => world.now(),
-    }),
-  });
+  const notify = openNotify(base, { access, engine, outbound });
   const lineage = createLineage({ config, engine, version });
   const orchestrate: Orchestrate = createOrchestrate({
     ...base,
@@ -198,6 +187,25 @@ async function openRooms(base: Base): Promise<Rooms> {
   Object.assign(deliverers, orchestrate.deliverers, notify.deliverers, lineage.deliverers);
   const listensOn = (actual: number): void => void (port = actual);
   return { access, engine, scheduler, sync: replication.sync, orchestrate, notify, listensOn };
+}
+
+/** Mails and webhooks to people. */
+function openNotify(
+  { config, store, world }: Base,
+  { access, engine, outbound }: Pick<Rooms, 'access' | 'engine'> & { readonly outbound: Outbound },
+): OpenNotify {
+  return createNotify({
+    config,
+    store,
+    world,
+    publish: (tx, message) => engine.publish(tx, message),
+    audit: access.audit,
+    postWebhook: createWebhookDeliverer({
+      outbound,
+      openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
+      now: () => world.now(),
+    }),
+  });
 }
 
 /** The built-in components, with the parts of the rooms that they work on. */
