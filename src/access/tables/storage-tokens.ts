@@ -1,5 +1,5 @@
 import { sql, type SqlBool } from 'kysely';
-import type { Queryable, Store } from '../../store/index.ts';
+import { keepPlan, type Queryable, type Store } from '../../store/index.ts';
 import type { StorageToken } from '../tokens/types.ts';
 import type { Role } from '../types.ts';
 
@@ -118,7 +118,8 @@ export async function selectTokens(db: Queryable, wanted: Wanted, read: Reader):
     ...(wanted.masterOf === undefined ? [] : [sql<SqlBool>`t.is_master and t.user_id = ${wanted.masterOf}`]),
     ...(wanted.alsoRevoked ? [] : [sql<SqlBool>`t.revoked_at is null`]),
   ];
-  const { rows } = await sql<Row>`select ${sql.raw(TOKEN)} from storage_token t ${sql.raw(JOINS)}
+  const { rows } =
+    await sql<Row>`${wanted.ids ? keepPlan : sql``}select ${sql.raw(TOKEN)} from storage_token t ${sql.raw(JOINS)}
     where ${sql.join(conditions, sql` and `)} order by t.id`.execute(db);
   return rows.map(read);
 }

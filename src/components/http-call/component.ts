@@ -48,13 +48,7 @@ async function callAddress(
 ): Promise<Result> {
   const ask = readAsk(parameters);
   const redact = createRedact(parameters);
-  if (attempt.task.memo !== null && !REPEATABLE.includes(ask.method)) {
-    throw new Failure(
-      'unprocessable',
-      'Interrupted by a server restart; whether the call was carried out is not known',
-    );
-  }
-  await attempt.remember({ hasBegun: true });
+  if (!REPEATABLE.includes(ask.method)) await beginOnce(attempt);
   const begun = world.elapsed();
   const answer = await send(outbound, ask, attempt.signal);
   const durationMs = Math.round(world.elapsed() - begun);
@@ -72,6 +66,17 @@ async function callAddress(
     ...shownBody(answer, body, redact),
     durationMs,
   };
+}
+
+/** A call that may change something is not made again when it is not known whether it was carried out. */
+async function beginOnce(attempt: ComponentCall['attempt']): Promise<void> {
+  if (attempt.task.memo !== null) {
+    throw new Failure(
+      'unprocessable',
+      'Interrupted by a server restart; whether the call was carried out is not known',
+    );
+  }
+  await attempt.remember({ hasBegun: true });
 }
 
 /** Whatever goes wrong outside is told to whoever wrote the parameters, and not repeated: the task decides that. */

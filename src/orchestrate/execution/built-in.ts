@@ -2,7 +2,7 @@ import type { ComponentSpec } from '../../components/kit/index.ts';
 import { readEnvelope, readParameters } from '../component-runs/parameters.ts';
 import { planComponentRun } from '../component-runs/plan.ts';
 import type { TaskEnd } from '../types.ts';
-import { awaitChild, childKeyOf, findChild } from './children.ts';
+import { awaitChild, CHILD, findChild } from './children.ts';
 import type { ExecutionRooms, Step } from './types.ts';
 
 export interface BuiltInCall {
@@ -18,8 +18,7 @@ export async function runBuiltIn(rooms: ExecutionRooms, step: Step, { spec, enve
   const { attempt, tokenId, position } = step;
   const asked = envelope ? readEnvelope(spec, step.parameters) : readParameters(spec, step.parameters);
   const plan = planComponentRun(rooms, { spec, ...asked, project: attempt.run.project, tokenId });
-  const parent = { trigger: 'parent', parentTaskId: attempt.task.id, idempotencyKey: childKeyOf(step) } as const;
-  const started = await attempt.asParent((tx) => rooms.engine.start({ ...plan, ...parent }, tx));
+  const started = await attempt.startChild({ ...plan, idempotencyKey: CHILD });
   attempt.log('info', `Task ${position + 1} (${spec.id}): run ${started.number} is started`);
   return awaitChild(rooms, step, started.runId);
 }

@@ -10,9 +10,12 @@ import type { ExecutionRooms, Step } from './types.ts';
 const TIMEOUT_GRACE_MS = 30_000;
 const KILL_GRACE_MS = 36_000;
 
-/** The idempotency key of what a task starts: one run, however many attempts it takes. */
+/** Names what a task starts among all that it might: one run, however many attempts it takes. */
+export const CHILD = 'run';
+
+/** The idempotency key of what a task starts, as `Attempt.startChild` makes it. */
 export function childKeyOf({ attempt }: Step): string {
-  return `task/${attempt.task.id}`;
+  return `child/${attempt.task.id}/${CHILD}`;
 }
 
 /** The run that an earlier attempt of this task has started. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { State } from '../../engine/index.ts';
 import type { FailureRecord } from '../../errors.ts';
-import type { Queryable, Transaction } from '../../store/index.ts';
+import { keepPlan, type Queryable, type Transaction } from '../../store/index.ts';
 import type { Initializer, NotificationRule, TaskDefinition, TaskEnd } from '../types.ts';
 
 /** What a job is besides its run. */
@@ -101,7 +101,7 @@ export async function bindPresentToken(tx: Transaction, runId: string): Promise<
 
 /** The token that a job acts with. */
 export async function readTokenOf(db: Queryable, runId: string): Promise<number | undefined> {
-  const { rows } = await sql<{ id: number }>`
+  const { rows } = await sql<{ id: number }>`${keepPlan}
     select token_id as id from orchestration_job where run_id = ${runId}`.execute(db);
   return rows[0]?.id;
 }
