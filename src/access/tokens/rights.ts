@@ -73,6 +73,14 @@ export function checkBinds(token: StorageToken, other: StorageToken): void {
   checkWithin(token, other);
 }
 
+/**
+ * Before somebody says which components are called with a token: who is limited to some cannot reach others by a token
+ * that is not. Everything else that changes an orchestration is open to all who may change.
+ */
+export function checkDirects(token: StorageToken, other: Pick<StorageToken, 'id' | 'componentAccess'>): void {
+  if (other.id !== token.id) checkGrants(token, { componentAccess: other.componentAccess });
+}
+
 /** Fails with `forbidden` when the other token can do what this one cannot. */
 function checkWithin(token: StorageToken, other: StorageToken): void {
   if (RANKS[other.role] > RANKS[token.role]) {

@@ -1,4 +1,4 @@
-import { checkBinds, checkManagesTokens, type StorageToken } from '../../access/index.ts';
+import { checkBinds, checkDirects, checkManagesTokens, type StorageToken } from '../../access/index.ts';
 import type { Deliverer } from '../../engine/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
@@ -24,6 +24,16 @@ export async function checkToken(rooms: DefinitionContext, scope: Scope, id: num
   }
   checkBinds(own, token);
   if (isOver(token)) throw refuse('tokenId', `token ${id} is not valid any more`);
+}
+
+/** Throws `forbidden` when tasks would call, with the bound token, components that the caller may not. */
+export async function checkDirecting(
+  rooms: Pick<DefinitionContext, 'tokens'>,
+  tx: Transaction,
+  { scope, tokenId }: { readonly scope: Scope; readonly tokenId: number },
+): Promise<void> {
+  const bound = (await rooms.tokens.describe([tokenId], tx)).get(tokenId);
+  if (bound !== undefined) checkDirects(scope.caller.token, bound);
 }
 
 export async function makeToken(

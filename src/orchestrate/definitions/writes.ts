@@ -2,7 +2,7 @@ import { Failure } from '../../errors.ts';
 import type { Transaction } from '../../store/index.ts';
 import { makeOnce } from '../repeats.ts';
 import type { Scope, TaskDefinition } from '../types.ts';
-import { checkMakesTokens, checkToken, makeToken, revokeFormer } from './binding.ts';
+import { checkDirecting, checkMakesTokens, checkToken, makeToken, revokeFormer } from './binding.ts';
 import { entryOf, lockForChange, nameOf, type DefinitionContext } from './context.ts';
 import { refuse } from './input/fields.ts';
 import { readFields, USUAL, type Fields } from './input/orchestration.ts';
@@ -91,6 +91,7 @@ export async function changeOrchestration(rooms: DefinitionContext, change: Chan
     if (fields.tokenId !== undefined && fields.tokenId !== stored.tokenId && fields.tokenId !== checked) {
       throw changedMeanwhile(id);
     }
+    if (fields.tasks !== undefined) await checkDirecting(rooms, tx, { scope, tokenId: checked ?? stored.tokenId });
     await updateOrchestration(tx, id, await mergedValues(rooms, tx, { stored, fields }));
     await rooms.audit(tx, entryOf(scope, 'update orchestration', id));
   });

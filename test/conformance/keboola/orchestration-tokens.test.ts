@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { ComponentSpec } from '../../../src/components/kit/index.ts';
-import { startRig, type Rig } from './rig.ts';
+import { MASTER, startRig, type Rig } from './rig.ts';
 
 type Json = Record<string, unknown>;
 
@@ -52,6 +52,25 @@ void suite('tokens of orchestrations, and their end', () => {
     rig = await startRig({ components: [staying, gated] });
   });
   after(() => rig.close());
+
+  test('are not directed by a token that is limited to some components', async () => {
+    const master = await rig.access.tokens.identify(MASTER);
+    const by = { token: master!, actor: { principal: null, face: 'test' } };
+    const narrow = await rig.access.tokens.create(by, { description: 'narrow', componentAccess: ['gated'] });
+    const { id } = await make({ name: 'wide', tasks: [{ component: 'gated' }] });
+    const tasks = [{ component: 'staying' }];
+    const token = narrow.secret;
+    assert.equal(await statusOf('PUT', `/orchestrations/${id}/tasks`, { body: tasks, token }), 403);
+    assert.equal(await statusOf('PUT', `/orchestrations/${id}`, { body: { tasks }, token }), 403);
+    assert.equal(await statusOf('PUT', `/orchestrations/${id}`, { body: { name: 'narrow' }, token }), 200);
+    const own = { name: 'own', tokenId: narrow.token.id, tasks };
+    const { id: ownId } = await make(own, token);
+    assert.equal(await statusOf('PUT', `/orchestrations/${ownId}/tasks`, { body: tasks, token }), 202);
+    const job = await rig.engine.settled(await start(ownId), PATIENCE_MS);
+    assert.equal(job?.state, 'failed');
+    const rebound = { tasks, tokenId: narrow.token.id };
+    assert.equal(await statusOf('PUT', `/orchestrations/${id}`, { body: rebound, token }), 200);
+  });
 
   test('are made with exactly the two rights of the seed', async () => {
     const made = await make({ name: 'rights' });
