@@ -50,7 +50,8 @@ export function createParameterKeeper({ secrets, components }: ParameterRooms): 
       const schema = component === undefined ? undefined : schemas.get(component);
       const { masked: actionParameters, secrets: found } = hideSecrets(parameters, schema);
       if (found.length === 0) return { actionParameters };
-      const stored = new Map(secretsOf(former).map(({ path, value }) => [JSON.stringify(path), value]));
+      const source = former && isElsewhere(parameters, former.actionParameters) ? undefined : former;
+      const stored = new Map(secretsOf(source).map(({ path, value }) => [JSON.stringify(path), value]));
       const all = found.map(({ path, value }): Secret => {
         if (value !== MASK) return { path, value };
         const key = JSON.stringify(path);
@@ -60,6 +61,13 @@ export function createParameterKeeper({ secrets, components }: ParameterRooms): 
       return { actionParameters, sealed: secrets.seal(JSON.stringify(all), placeOf(id)) };
     },
   };
+}
+
+/** Whether the `url` of parameters leads to another server: what was a secret of the former is not for that one. */
+function isElsewhere({ url }: Json, { url: former }: Json): boolean {
+  const originOf = (text: unknown): unknown =>
+    typeof text === 'string' && URL.canParse(text) ? new URL(text).origin : text;
+  return originOf(url) !== originOf(former);
 }
 
 function placeOf(taskId: number): string {

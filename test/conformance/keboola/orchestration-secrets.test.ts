@@ -148,6 +148,22 @@ void suite('secrets in the parameters of tasks', () => {
     assert.deepEqual(await opened(made.id), [{ '#a': '1' }, { '#c': '3' }]);
   });
 
+  test('are not sent to another server when the url in the parameters is changed', async () => {
+    const at = (url: string, token: string): Json => ({
+      component: 'http.call',
+      actionParameters: { url, auth: { '#token': token } },
+    });
+    const made = await create([at('https://tern.example/a', 'very-secret-8')]);
+    const { id } = made.tasks[0] as { id: number };
+    const put = async (url: string): Promise<number> =>
+      (await rig.ask('PUT', made.path, { body: [{ id, ...at(url, MASK) }] })).status;
+    for (const url of ['https://thief.example/a', 'https://tern.example:8443/', 'http://tern.example/', 'x']) {
+      assert.equal(await put(url), 400, url);
+    }
+    assert.equal(await put('https://tern.example/b?c'), 202);
+    assert.deepEqual(await opened(made.id), [at('https://tern.example/b?c', 'very-secret-8')['actionParameters']]);
+  });
+
   test('equal their masks when a start names all tasks again', async () => {
     const made = await create([{ component: 'any', actionParameters: { ...PARAMETERS, none: {} } }]);
     const { definitions } = rig.orchestrate;
