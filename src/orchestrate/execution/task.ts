@@ -95,7 +95,7 @@ async function call(rooms: ExecutionRooms, step: Step): Promise<TaskEnd> {
 }
 
 async function callAddress(rooms: ExecutionRooms, step: Step, url: string): Promise<TaskEnd> {
-  const own = readOwnAddress(url, rooms.ownOrigins());
+  const own = readOwnAddress(url, { origins: rooms.ownOrigins(), publicUrl: rooms.config.publicUrl });
   if (own !== undefined) return callSelf(rooms, step, own);
   await checkAccess(rooms, step, url);
   return callRemote(rooms, step, url);
