@@ -146,7 +146,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const components: Component[] = [];
   const receivers = createReceiverOutbound({ allowsLocal: isLoopback(config.host) });
   const deliverers: Record<string, Deliverer> = {
-    webhook: createWebhookDeliverer({ outbound: receivers, now: () => world.now() }),
+    webhook: { deliver: createWebhookDeliverer({ outbound: receivers, now: () => world.now() }), isSlow: true },
   };
   const engine = await createEngine({
     store,

@@ -8,6 +8,7 @@ import type { OpenEngine, OutboxMessage } from './index.ts';
 
 let scripted: ScriptedEngine;
 let engine: OpenEngine;
+const released = Promise.withResolvers<void>();
 const delivered: { readonly key: string; readonly attempt: number; readonly at: number }[] = [];
 
 before(async () => {
@@ -19,6 +20,13 @@ before(async () => {
       timer: async (message) => note(message),
       flaky: async (message) => {
         if (message.attempt === 1) throw new Failure('unreachable', 'nobody answers');
+      },
+      stuck: {
+        isSlow: true,
+        deliver: async (message) => {
+          note(message);
+          await released.promise;
+        },
       },
       stubborn: {
         retryDelaysSeconds: [0, 0.05],
@@ -44,6 +52,18 @@ function publish(message: OutboxMessage): Promise<void> {
 const deliveries = (key: string) => delivered.filter((one) => one.key === key);
 
 describe('a message of the outbox', () => {
+  it('waits for no message of a topic that waits for others', async () => {
+    await publish({ key: 'stuck', topic: 'stuck', payload: null });
+    await until(() => deliveries('stuck').length === 1);
+    await publish({ key: 'quick', topic: 'timer', payload: null });
+    await until(async () => (await engine.outboxState('quick'))?.state === 'delivered');
+    // Its first delivery still goes on: nothing had to give it up.
+    const stuck = await engine.outboxState('stuck');
+    assert.deepEqual([stuck?.state, stuck?.attempts, stuck?.lastError], ['waiting', 1, null]);
+    released.resolve();
+    await until(async () => (await engine.outboxState('stuck'))?.state === 'delivered');
+  });
+
   it('is not delivered before it is due', async () => {
     const dueAt = new Date(Date.now() + 400);
     await publish({ key: 'later', topic: 'timer', payload: null, dueAt });

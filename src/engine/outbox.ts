@@ -14,11 +14,25 @@ const HOLD_SECONDS = 15;
 const LONGEST_DELAY_SECONDS = 3600;
 const GIVE_UP_SECONDS = 24 * 3600;
 
-/** Delivers due messages of the topics this process has a deliverer for, outside of any transaction. */
-export function startOutboxSender(context: EngineContext): Loop {
+/**
+ * Deliver due messages of the topics this process has a deliverer for, outside of any transaction. Topics that wait for
+ * others have a sender each: a mail server that hangs holds back no deadline.
+ */
+export function startOutboxSenders(context: EngineContext): readonly Loop[] {
   const topics = Object.keys(context.deliverers);
+  const slow = topics.filter((topic) => isSlow(context.deliverers[topic]!));
+  const quick = topics.filter((topic) => !slow.includes(topic));
+  const groups = [...(quick.length > 0 ? [quick] : []), ...slow.map((topic) => [topic])];
+  return groups.map((group) => startOutboxSender(context, group));
+}
+
+function isSlow(deliverer: Deliverer): boolean {
+  return typeof deliverer !== 'function' && deliverer.isSlow === true;
+}
+
+function startOutboxSender(context: EngineContext, topics: readonly string[]): Loop {
   const pass = async (): Promise<number> => {
-    if ((await deliverDue(context)) === BATCH) return 0;
+    if ((await deliverDue(context, topics)) === BATCH) return 0;
     const seconds = (await findNextDue(context.store.db, topics)) ?? Infinity;
     return Math.max(10, Math.min(POLL_MS, seconds * 1000));
   };
@@ -37,8 +51,7 @@ export function startOutboxSender(context: EngineContext): Loop {
 }
 
 /** Delivers what is due now, at most one batch; answers how many messages were tried. */
-export async function deliverDue(context: EngineContext): Promise<number> {
-  const topics = Object.keys(context.deliverers);
+async function deliverDue(context: EngineContext, topics: readonly string[]): Promise<number> {
   const rows = await claimMessages(context.store.db, { topics, limit: BATCH, holdSeconds: HOLD_SECONDS });
   context.world.reach('engine.outbox-claimed');
   await Promise.all(rows.map((row) => deliver(context, row)));
@@ -66,7 +79,9 @@ async function deliver(context: EngineContext, row: OutboxRow): Promise<void> {
 
 /** Seconds until a message whose delivery failed is tried again; undefined = it is given up. */
 function delayOf(deliverer: Deliverer, { attempt, ageSeconds }: OutboxRow): number | undefined {
-  if (typeof deliverer !== 'function') return deliverer.retryDelaysSeconds[attempt - 1];
+  if (typeof deliverer !== 'function' && deliverer.retryDelaysSeconds !== undefined) {
+    return deliverer.retryDelaysSeconds[attempt - 1];
+  }
   const delay = Math.min(5 ** (attempt - 1), LONGEST_DELAY_SECONDS);
   return ageSeconds + delay > GIVE_UP_SECONDS ? undefined : delay;
 }

@@ -289,7 +289,14 @@ export type Deliver = (message: OutboxMessage & { readonly id: string; readonly 
  * Delivers one topic; a thrown failure is retried after 1 s, 5 s, 25 s, … up to 24 h, or after the given delays: a message
  * that fails again after the last is given up.
  */
-export type Deliverer = Deliver | { readonly deliver: Deliver; readonly retryDelaysSeconds: readonly number[] };
+export type Deliverer =
+  | Deliver
+  | {
+      readonly deliver: Deliver;
+      readonly retryDelaysSeconds?: readonly number[];
+      /** It waits for others, e.g. a mail server: its messages hold back no other topic. */
+      readonly isSlow?: true;
+    };
 
 /** What became of a message. `dead` ones are kept for 30 days, `delivered` ones for a day. */
 export interface OutboxState {

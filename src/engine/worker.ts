@@ -9,7 +9,7 @@ import { finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLineStore } from './line-store.ts';
 import { logRoom } from './logs.ts';
-import { startOutboxSender } from './outbox.ts';
+import { startOutboxSenders } from './outbox.ts';
 import { startSweeper } from './sweep.ts';
 import { createTurns } from './turns.ts';
 import type { Worker } from './types.ts';
@@ -36,11 +36,7 @@ export function startWorkerLoop(engine: EngineContext): Worker {
     startClaiming(context, hold, { queue: 'task', room: slots, signal: 'queue' }),
     startClaiming(context, hold, { queue: 'waiting-task', room: mostWaiting, signal: 'waiting' }),
   ];
-  const background = [
-    startAdmitter(context),
-    startSweeper(context),
-    ...(Object.keys(context.deliverers).length > 0 ? [startOutboxSender(context)] : []),
-  ];
+  const background = [startAdmitter(context), startSweeper(context), ...startOutboxSenders(context)];
   const stopListening = context.signals.on('cancel', (runId) => {
     for (const attempt of hold.running) if (attempt.claim.run.id === runId) attempt.abort(cancelled());
   });

@@ -43,11 +43,14 @@ export function createLineage(options: LineageOptions): Lineage {
   return {
     observers: KINDS.map((kind) => ({ kind, runChanged })),
     deliverers: {
-      async [TOPIC](message) {
-        const event = await makeEvent(options, message.payload as Payload);
-        if (event === undefined) return;
-        if (lineageFile !== null) await appendFile(lineageFile, `${JSON.stringify(event)}\n`, { mode: 0o600 });
-        if (lineageUrl !== null) await post(lineageUrl, options.config.lineageKey, event);
+      [TOPIC]: {
+        isSlow: true,
+        async deliver(message) {
+          const event = await makeEvent(options, message.payload as Payload);
+          if (event === undefined) return;
+          if (lineageFile !== null) await appendFile(lineageFile, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+          if (lineageUrl !== null) await post(lineageUrl, options.config.lineageKey, event);
+        },
       },
     },
   };

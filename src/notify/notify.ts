@@ -88,6 +88,7 @@ export function createNotify(options: NotifyOptions): OpenNotify {
     deliverers: {
       [TOPIC]: {
         retryDelaysSeconds: RETRY_SECONDS,
+        isSlow: true,
         async deliver({ payload, attempt }) {
           const row = await readDelivery(store.db, (payload as { id: number }).id);
           if (row?.state !== 'pending') return;
