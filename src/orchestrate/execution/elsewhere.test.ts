@@ -110,6 +110,29 @@ describe('a component on another server', () => {
     }
   });
 
+  it('hears for which instant a job of the schedule or of a backfill stands', async () => {
+    Object.assign(there, { refusals: 0, isDone: true, isKilled: false, seen: [] });
+    const define = (path: string, more: object = {}) => lab.define([{ componentUrl: url + path }], more);
+    const told = (path: string) =>
+      there.seen
+        .filter((one) => one.method === 'POST' && one.path === path)
+        .map(({ headers }) => headers['x-penstock-logical-time']);
+    const ticked = await define('/ticked', { crontabRecord: '0 0 29 2 *' });
+    await lab.store.pool.query(`update schedule set next_fire_at = '2026-03-01T04:05:06.789Z' where key = $1`, [
+      `orchestration/${ticked}`,
+    ]);
+    await lab.scheduler.tick();
+    const orchestrationId = await define('/filled', { crontabRecord: '@hourly', zone: 'Asia/Kolkata' });
+    const sent = { from: '2026-01-01T00:00:00Z', to: '2026-01-01T02:00:00Z' };
+    await lab.orchestrate.schedules.startBackfill(lab.scope(), { orchestrationId, path: '/backfill', sent });
+    const { run } = await lab.start(await define('/manual'));
+    await lab.ended(run.number);
+    await lab.until(() => told('/filled').length === 2 && told('/ticked').length === 1);
+    assert.deepEqual(told('/ticked'), ['2026-03-01T04:05:06.789Z']);
+    assert.deepEqual(told('/filled'), ['2026-01-01T00:30:00.000Z', '2026-01-01T01:30:00.000Z']);
+    assert.deepEqual(told('/manual'), [undefined]);
+  });
+
   it('is not called when its host is on no list', async () => {
     there.seen = [];
     const job = await lab.run([{ componentUrl: 'https://hooks.tern.example/refresh' }]);
