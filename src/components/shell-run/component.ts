@@ -12,6 +12,7 @@ import {
   USUAL_SECONDS,
 } from '../kit/index.ts';
 import type { ComponentCall, ComponentSpec, CreateComponent, Parameters } from '../kit/index.ts';
+import { refuseCode } from './environment.ts';
 import { limitsOf } from './limits.ts';
 
 const { args, env, timeoutSeconds } = programParameters;
@@ -67,6 +68,7 @@ export const component: CreateComponent = ({ config }) =>
     check(parameters) {
       const ask = readAsk(parameters);
       checkProgramInput({ texts: [ask.command, ...ask.args], env: ask.env });
+      refuseCode(ask.env);
       refuseUnlisted(config, ask);
     },
     execute: (call) => runShell(config, call, readAsk(call.parameters)),

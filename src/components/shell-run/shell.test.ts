@@ -81,6 +81,14 @@ describe('shell.run', () => {
     assert.throws(() => spec.check!({ command: '/bin/sh', env: { 'A=B': 'x' } }), /is no name/);
   });
 
+  it('takes no variables by which shells and interpreters run code of the caller', async () => {
+    for (const name of ['BASH_ENV', '#BASH_ENV', 'LD_PRELOAD', 'NODE_OPTIONS', 'PERL5OPT', 'SHELLOPTS', 'PYTHONPATH']) {
+      const env = { [name]: '$(id)' };
+      assert.throws(() => spec.check!({ command: '/bin/cat', env }), /BASH|LD|NODE|PERL|SHELL|PYTHON.* is not allowed/);
+    }
+    spec.check!({ command: '/bin/cat', env: { PATH: '/bin', ENVIRONMENT: 'x', '#TOKEN': 'y' } });
+  });
+
   it('gives arguments as they are: no shell reads them', async () => {
     const { output, exitCode } = await run({
       command: '/bin/sh',
