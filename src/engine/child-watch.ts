@@ -6,6 +6,8 @@ import type { RunView } from './types.ts';
 
 const POLL_MS = 1000;
 const RETRY_MS = 250;
+/** New children have hardly ended: those that are waited for from the same moments on are looked at together. */
+const GATHER_MS = 30;
 
 /** Who waits for the end of which run; one statement looks for all of them. */
 export interface ChildWatch {
@@ -41,22 +43,31 @@ export function startChildWatch(context: EngineContext): ChildWatch {
     context.log('warn', 'the ends of child runs could not be read; trying again', { error: String(error) });
   };
   const loop = startLoop(pass, { pauseMs: RETRY_MS, onError });
-  const look = (runId: string): void => {
-    named.add(runId);
-    loop.wake();
+  const fresh: string[] = [];
+  let gathering: NodeJS.Timeout | undefined;
+  const lookSoon = (runId: string): void => {
+    fresh.push(runId);
+    gathering ??= setTimeout(() => {
+      gathering = undefined;
+      for (const one of fresh.splice(0)) named.add(one);
+      loop.wake();
+    }, GATHER_MS).unref();
   };
   const stopListening = context.signals.on('run', (runId) => {
-    if (waiting.has(runId)) look(runId);
+    if (!waiting.has(runId)) return;
+    named.add(runId);
+    loop.wake();
   });
   return {
     async ended(runId, until) {
       until?.throwIfAborted();
       const end = wait(waiting, runId, until);
-      look(runId);
+      lookSoon(runId);
       return end;
     },
     stop() {
       stopListening();
+      clearTimeout(gathering);
       return loop.stop();
     },
   };

@@ -3,10 +3,11 @@ import { Failure, toFailure, type FailureKind } from '../../errors.ts';
 import { checkMayCall } from '../component-runs/runs.ts';
 import { readOrchestrationId } from '../jobs/ask.ts';
 import { TASK, type TaskInput } from '../jobs/plan.ts';
-import { readTokenOf } from '../jobs/tables.ts';
+import { readTokensOf } from '../jobs/tables.ts';
 import type { TaskEnd } from '../types.ts';
 import { runBuiltIn } from './built-in.ts';
 import { errorEnd } from './children.ts';
+import { gather } from './gather.ts';
 import { startLimit } from './limit.ts';
 import { runNested } from './nested.ts';
 import { readOwnAddress, type OwnCall } from './own-address.ts';
@@ -21,6 +22,7 @@ const GRACE_MS = 40_000;
  * goes on with what an earlier one has started.
  */
 export function createTaskComponent(rooms: ExecutionRooms): Component {
+  const actsWith = gather((runIds: readonly string[]) => readActing(rooms, runIds));
   return {
     name: TASK,
     waits: true,
@@ -36,8 +38,8 @@ export function createTaskComponent(rooms: ExecutionRooms): Component {
         const name = `Task ${position + 1} (${definition.component ?? definition.componentUrl})`;
         if (attempt.number === 1) attempt.log('info', `${name} has begun`);
         const parameters = rooms.definitions.parameters.open(definition);
-        const tokenId = (await readTokenOf(rooms.store.db, attempt.run.id)) ?? 0;
-        const end = await callAndTell(rooms, { ...input, attempt, signal: limit.signal, tokenId, parameters });
+        const acting = (await actsWith(attempt.run.id)) ?? { tokenId: 0, token: undefined };
+        const end = await callAndTell(rooms, { ...input, attempt, signal: limit.signal, ...acting, parameters });
         rooms.world.reach('orchestrate.task-ended');
         attempt.log(
           end.status === 'success' ? 'info' : 'warn',
@@ -49,6 +51,17 @@ export function createTaskComponent(rooms: ExecutionRooms): Component {
       }
     },
   };
+}
+
+type Acting = Pick<Step, 'tokenId' | 'token'>;
+
+async function readActing(
+  { store, tokens }: ExecutionRooms,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, Acting>> {
+  const ids = await readTokensOf(store.db, runIds);
+  const described = await tokens.describe([...ids.values()]);
+  return new Map([...ids].map(([runId, tokenId]) => [runId, { tokenId, token: described.get(tokenId) }]));
 }
 
 /** Mistakes of people and refusals: the task ends with their sentence. All others are the engine's to deal with. */
@@ -85,7 +98,7 @@ async function call(rooms: ExecutionRooms, step: Step): Promise<TaskEnd> {
   if (component === undefined) return callAddress(rooms, step, componentUrl);
   const found = rooms.catalog.find(component);
   if (found === undefined) throw new Failure('not_found', `Component '${component}' is not registered`);
-  await checkAccess(rooms, step, component);
+  checkAccess(step, component);
   if (found.kind === 'remote') return callRemote(rooms, step, `${found.url.replace(/\/+$/, '')}/${action}`);
   if (action !== 'run') {
     throw new Failure('bad_request', `Component '${component}' has no action '${action}'; the action is 'run'`);
@@ -97,7 +110,7 @@ async function call(rooms: ExecutionRooms, step: Step): Promise<TaskEnd> {
 async function callAddress(rooms: ExecutionRooms, step: Step, url: string): Promise<TaskEnd> {
   const own = readOwnAddress(url, { origins: rooms.ownOrigins(), publicUrl: rooms.config.publicUrl });
   if (own !== undefined) return callSelf(rooms, step, own);
-  await checkAccess(rooms, step, url);
+  checkAccess(step, url);
   return callRemote(rooms, step, url);
 }
 
@@ -113,14 +126,12 @@ async function callSelf(rooms: ExecutionRooms, step: Step, own: OwnCall): Promis
     return runNested(rooms, step, { orchestrationId: readOrchestrationId(step.parameters), isTrigger: false });
   }
   if (found?.kind !== 'built-in') throw new Failure('not_found', `Component '${component}' not found`);
-  await checkAccess(rooms, step, component);
+  checkAccess(step, component);
   return runBuiltIn(rooms, step, { spec: found.spec, envelope });
 }
 
 /** The token bound to the orchestration may be limited to some components (3). */
-async function checkAccess(rooms: ExecutionRooms, step: Step, component: string): Promise<void> {
-  const tokens = await rooms.tokens.describe([step.tokenId]);
-  const token = tokens.get(step.tokenId);
+function checkAccess({ token }: Step, component: string): void {
   if (token !== undefined) checkMayCall(token, component);
 }
 

@@ -1,3 +1,4 @@
+import type { StorageToken } from '../../access/index.ts';
 import type { Attempt } from '../../engine/index.ts';
 import type { Catalog } from '../component-runs/catalog.ts';
 import type { JobRooms } from '../jobs/jobs.ts';
@@ -22,6 +23,8 @@ export interface Step extends TaskInput {
   readonly signal: AbortSignal;
   /** The token that the job acts with. */
   readonly tokenId: number;
+  /** Undefined when it is gone. */
+  readonly token: StorageToken | undefined;
   /** The parameters in clear. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }

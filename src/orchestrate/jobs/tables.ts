@@ -99,11 +99,11 @@ export async function bindPresentToken(tx: Transaction, runId: string): Promise<
   return rows[0]?.id;
 }
 
-/** The token that a job acts with. */
-export async function readTokenOf(db: Queryable, runId: string): Promise<number | undefined> {
-  const { rows } = await sql<{ id: number }>`${keepPlan}
-    select token_id as id from orchestration_job where run_id = ${runId}`.execute(db);
-  return rows[0]?.id;
+/** The tokens that jobs act with, by the ids of their runs. */
+export async function readTokensOf(db: Queryable, runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ runId: string; id: number }>`${keepPlan}
+    select run_id as "runId", token_id as id from orchestration_job where run_id = any(${runIds})`.execute(db);
+  return new Map(rows.map(({ runId, id }) => [runId, id]));
 }
 
 /** The run that was started with this idempotency key. */
