@@ -84,20 +84,21 @@ const cases: Readonly<Record<string, Facts>> = {
   },
 };
 
-/** A text beside this file; written anew when the variable `GOLDEN` is `write`. */
-function assertGolden(name: string, actual: string): void {
+/** A file beside this one; written anew when the variable `GOLDEN` is `write`. */
+function golden(name: string, actual: string): string {
   const path = join(import.meta.dirname, 'golden', name);
   if (process.env['GOLDEN'] === 'write') writeFileSync(path, actual);
-  assert.equal(actual, readFileSync(path, 'utf8'));
+  return readFileSync(path, 'utf8');
 }
 
 describe('the mail', () => {
   for (const [channel, facts] of Object.entries(cases)) {
     it(`of ${channel} is what it was agreed to be, as text, as HTML and as data`, () => {
       const { text, html } = writeMail(facts);
-      assertGolden(`${channel}.txt`, text);
-      assertGolden(`${channel}.html`, html);
-      assertGolden(`${channel}.json`, `${JSON.stringify(toData(facts), null, 2)}\n`);
+      assert.equal(text, golden(`${channel}.txt`, text));
+      assert.equal(html, golden(`${channel}.html.txt`, html));
+      const data = toData(facts);
+      assert.deepEqual(data, JSON.parse(golden(`${channel}.json`, `${JSON.stringify(data, null, 2)}\n`)));
     });
   }
 
