@@ -136,6 +136,7 @@ async function tell({ server, sourceUrl, password, outside }: Cast): Promise<voi
   step('Sync again');
   await laterSyncs(client, jobId, sourceUrl);
   step('A night as an orchestration: sync, then SQL over the lake, then a service outside');
+  await delayOneFlight(sourceUrl);
   await runNight({ url: server.url, token: client.token }, { jobId, database, componentUrl: outside.url });
 }
 
