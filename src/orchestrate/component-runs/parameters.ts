@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { ComponentSpec, Parameters } from '../../components/kit/index.ts';
 import { Failure } from '../../errors.ts';
+import { hideSecrets, MASK } from './secrets.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -78,6 +79,8 @@ export function checkParameters(spec: ComponentSpec, parameters: Parameters): vo
   let validate = validators.get(spec);
   if (validate === undefined) validators.set(spec, (validate = ajv.compile(spec.schema)));
   if (!validate(parameters)) throw refused(describe(validate.errors ?? [], spec));
+  const masked = hideSecrets(parameters, spec.schema).secrets.find(({ value }) => value === MASK);
+  if (masked) throw refused(`Parameter '${masked.path.join('.')}' is masked; send the real value`);
   spec.check?.(parameters);
 }
 

@@ -84,6 +84,7 @@ describe('http.call', () => {
       [{ url: 'http://any.example/' }, /Parameter 'url': only https is allowed/],
       [{ auth: { secret: 'crm' } }, /no store of secrets/],
       [{ timeoutSeconds: 0 }, /timeoutSeconds/],
+      [{ auth: { type: 'bearer', '#token': '********' } }, /Parameter 'auth.#token' is masked; send the real value/],
     ] as const) {
       const reply = await start(parameters);
       assert.equal(reply.status, 400);
