@@ -6,7 +6,7 @@ import type { AfterCommit } from './context.ts';
 import type { LogWriter } from './logs.ts';
 import type { ProgressWriter } from './progress.ts';
 import { addTasks, withdrawTasks } from './siblings.ts';
-import { acceptRun, refuseBadPlan } from './start.ts';
+import { acceptChild, acceptRun, refuseBadPlan } from './start.ts';
 import { holdTask, holdTaskOfRun, writeMemo } from './tables/claim.ts';
 import type { ClaimedRows } from './tables/claim.ts';
 import type { Owner } from './tables/finish.ts';
@@ -43,6 +43,7 @@ export function toAttempt(context: WorkerContext, claim: ClaimedRows, parts: Att
     log: parts.log.write,
     progress: parts.progress.replace,
     guarded,
+    reading: (work) => watchStore(parts.health, work),
     remember: (value) => watchStore(parts.health, () => remember(context, owner, value)),
     startChild: (plan) =>
       watchStore(parts.health, () => startChild(context, owner, { createdBy: run.created_by, ...plan })),
@@ -54,8 +55,8 @@ export function toAttempt(context: WorkerContext, claim: ClaimedRows, parts: Att
         }),
       ),
     childEnded: (runId, until) => context.childWatch.ended(runId, until),
-    addTasks: (plans) => addTasks(context, owner, plans),
-    withdrawTasks: (keys) => withdrawTasks(context, owner, keys),
+    addTasks: (plans) => watchStore(parts.health, () => addTasks(context, owner, plans)),
+    withdrawTasks: (keys) => watchStore(parts.health, () => withdrawTasks(context, owner, keys)),
   };
 }
 
@@ -100,6 +101,8 @@ async function startChild(
     idempotencyKey: `child/${owner.taskId}/${plan.idempotencyKey ?? plan.definition ?? plan.kind}`,
   };
   refuseBadPlan(child);
+  const started = await acceptChild(context, child, owner);
+  if (started !== undefined) return started;
   return transact(context, async (commit: AfterCommit) => {
     await holdAsParent(commit.tx, owner);
     return acceptRun(context, child, commit);

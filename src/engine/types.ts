@@ -178,6 +178,11 @@ export interface Attempt {
   progress(value: unknown): void;
   /** Runs `work` in a transaction that holds only while this attempt owns the task; else throws `lease_lost`. */
   guarded<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Reads our own database outside of any transaction of this attempt. When its connection breaks, or none is to be had
+   * in time, that is no fault of the task: another attempt goes on with it.
+   */
+  reading<T>(work: () => Promise<T>): Promise<T>;
   /** Keeps a JSON value of at most 64 KiB for later attempts of this task (`task.memo`). Throws `lease_lost` as `guarded`. */
   remember(value: unknown): Promise<void>;
   /**

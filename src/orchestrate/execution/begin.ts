@@ -15,7 +15,7 @@ export function createBegin(rooms: Pick<OrchestrateRooms, 'tokens' | 'world'>): 
     async execute(attempt) {
       const tokenId = await attempt.guarded((tx) => bindPresentToken(tx, attempt.run.id));
       rooms.world.reach('orchestrate.token-bound');
-      const token = tokenId === undefined ? undefined : await rooms.tokens.get(tokenId);
+      const token = tokenId === undefined ? undefined : await attempt.reading(() => rooms.tokens.get(tokenId));
       if (token === undefined || token.isDisabled || token.isExpired) {
         throw new Failure('credentials_refused', `Orchestration token ${tokenId} is not valid`);
       }

@@ -20,7 +20,9 @@ export function childKeyOf({ attempt }: Step): string {
 
 /** The run that an earlier attempt of this task has started. */
 export async function findChild(rooms: ExecutionRooms, step: Step): Promise<string | undefined> {
-  return step.attempt.number === 1 ? undefined : findRunByKey(rooms.store.db, childKeyOf(step));
+  const { attempt } = step;
+  if (attempt.number === 1) return undefined;
+  return attempt.reading(() => findRunByKey(rooms.store.db, childKeyOf(step)));
 }
 
 /**

@@ -18,7 +18,7 @@ export async function callRemote(rooms: ExecutionRooms, step: Step, url: string)
     rooms.tokens.mintRun(tx, step.tokenId, { runId: attempt.run.id, isRestricted }),
   );
   rooms.world.reach('orchestrate.token-minted');
-  const logicalTime = await readLogicalTime(rooms.store.db, attempt.run.id);
+  const logicalTime = await attempt.reading(() => readLogicalTime(rooms.store.db, attempt.run.id));
   const masker = createMasker([token, ...secretTextsOf(step.parameters, {})]);
   const conceal = <Value>(answered: Value): Value => masker.value(answered) as Value;
   let lastResponse: unknown;

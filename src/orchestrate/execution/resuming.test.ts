@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { OpenAccess } from '../../access/index.ts';
 import { Failure } from '../../errors.ts';
 import { createLab, type Lab } from '../lab.test-support.ts';
 
 let lab: Lab;
 
+/** How many further reads of tokens find no connection to our own database. */
+const unanswered = { get: 0, describe: 0 };
+
 before(async () => {
-  lab = await createLab();
+  const tokens = new Proxy({} as OpenAccess['tokens'], {
+    get: (_target, name: keyof OpenAccess['tokens']) => {
+      if ((name === 'get' || name === 'describe') && unanswered[name]-- > 0) {
+        return () => Promise.reject(new Error('timeout exceeded when trying to connect'));
+      }
+      return lab.access.tokens[name];
+    },
+  });
+  lab = await createLab({ rooms: { tokens } });
 });
 
 after(async () => {
@@ -47,6 +59,24 @@ describe('a task whose worker stops', () => {
     assert.equal(listed.total, 1);
   });
 
+  it('is no failure of the job when all connections to our own database are taken for too long', async () => {
+    const id = await lab.define([{ component: 'lab.echo', actionParameters: {} }]);
+    await lab.pause();
+    const { run } = await lab.start(id);
+    Object.assign(unanswered, { get: 1, describe: 1 });
+    await lab.restart();
+    const job = await lab.ended(run.number);
+    assert.equal(job.status, 'success', JSON.stringify(job));
+    const { rows } = await lab.store.pool.query<{ outcome: string }>(
+      `select outcome from attempt join task on task.id = attempt.task_id where task.run_id = $1 order by attempt.fence`,
+      [run.id],
+    );
+    assert.deepEqual(
+      rows.map(({ outcome }) => outcome),
+      ['worker_lost', 'succeeded', 'worker_lost', 'succeeded'],
+    );
+  });
+
   it('counts the time limit from its first start', async () => {
     const hold = { component: 'lab.hold', actionParameters: { name: 'limited' }, timeoutMinutes: 1 };
     const { run } = await lab.start(await lab.define([hold]));
@@ -64,11 +94,13 @@ describe('a task that calls a component elsewhere', () => {
   const url = 'https://hooks.tern.example/refresh';
   const task = { componentUrl: url, actionParameters: { '#key': 'in clear', a: 1 } };
 
-  it('sends the parameters in clear with a run token, and keeps the last body', async () => {
+  it('sends the parameters in clear with a run token, and keeps the last body, masked', async () => {
+    let sent: unknown;
     lab.elsewhere = async ({ body, headers, remember, answered }) => {
       await remember({ address: 'x' });
       answered?.({ id: 5, status: 'processing' });
       const token = await lab.access.tokens.identify(headers['x-storageapi-token'] ?? '');
+      sent = body;
       const seen = { body, path: headers['x-kbc-runid'], key: headers['x-idempotency-key'], tokenId: token?.id };
       return { status: 'success', response: { seen } };
     };
@@ -76,9 +108,10 @@ describe('a task that calls a component elsewhere', () => {
     const { tokenId } = await lab.orchestrate.definitions.get(lab.scope().project, id);
     const job = await lab.ended((await lab.start(id)).run.number);
     assert.equal(job.status, 'success');
+    assert.deepEqual(sent, { '#key': 'in clear', a: 1 });
     assert.deepEqual(job.results![0]!.reached!.response!.body, {
       seen: {
-        body: { '#key': 'in clear', a: 1 },
+        body: { '#key': '********', a: 1 },
         path: String(job.run.number),
         key: `${job.run.number}-0`,
         tokenId,

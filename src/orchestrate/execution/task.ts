@@ -38,7 +38,7 @@ export function createTaskComponent(rooms: ExecutionRooms): Component {
         const name = `Task ${position + 1} (${definition.component ?? definition.componentUrl})`;
         if (attempt.number === 1) attempt.log('info', `${name} has begun`);
         const parameters = rooms.definitions.parameters.open(definition);
-        const acting = (await actsWith(attempt.run.id)) ?? { tokenId: 0, token: undefined };
+        const acting = (await attempt.reading(() => actsWith(attempt.run.id))) ?? { tokenId: 0, token: undefined };
         const end = await callAndTell(rooms, { ...input, attempt, signal: limit.signal, ...acting, parameters });
         rooms.world.reach('orchestrate.task-ended');
         attempt.log(
