@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, LogEntry, RunView } from '../../engine/index.ts';
+import type { Queryable } from '../../store/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import { comparePlaces, openLines, parsePlace, showPlace, type Line, type Lines, type Place } from './lines.ts';
+import { readPositions } from './tables.ts';
 import type { JobEvent } from './types.ts';
 
 /** Lines are stored this long after they were written at the latest: younger ones of a living job may still get elders. */
@@ -16,7 +18,7 @@ const GOOD_END = /^Task \d+ .* ended with success/;
 
 /** What a job and its descendants told after an event, in the order of time (4.11). */
 export async function readEvents(
-  rooms: Pick<OrchestrateRooms, 'engine' | 'world'>,
+  rooms: Pick<OrchestrateRooms, 'engine' | 'store' | 'world'>,
   job: RunView,
   ask: { readonly after: string | null; readonly limit: number },
 ): Promise<readonly JobEvent[]> {
@@ -24,7 +26,7 @@ export async function readEvents(
   const after = ask.after === null ? null : parsePlace(ask.after);
   const until = job.endedAt === null ? world.now().getTime() - SETTLED_MS : Infinity;
   const { runs } = await engine.list({ project: job.project, pathPrefix: job.path, limit: MOST_RUNS, offset: 0 });
-  const positions = await positionsOf(engine, job, runs);
+  const positions = await positionsOf(rooms.store.db, job, runs);
   const events: JobEvent[] = [];
   for await (const { place, entry, run } of mergeLines(engine, runs, after)) {
     if (place.time > until) break;
@@ -38,7 +40,7 @@ export async function readEvents(
 
 /** Pages of events as they come, until the job has ended and all of them were given, or the signal aborts. */
 export async function* followEvents(
-  rooms: Pick<OrchestrateRooms, 'engine' | 'world'>,
+  rooms: Pick<OrchestrateRooms, 'engine' | 'store' | 'world'>,
   job: RunView,
   ask: { readonly after: string | null; readonly signal: AbortSignal },
 ): AsyncIterable<readonly JobEvent[]> {
@@ -95,11 +97,11 @@ function firstOf(open: readonly Lines[]): Lines | undefined {
 
 /** Which task of the job a descendant belongs to. */
 async function positionsOf(
-  engine: Pick<Engine, 'tasks'>,
+  db: Queryable,
   job: RunView,
   runs: readonly RunView[],
 ): Promise<ReadonlyMap<string, number>> {
-  const keys = new Map((await engine.tasks(job.id)).map((task) => [task.id, Number(task.key)]));
+  const keys = await readPositions(db, job.id);
   const positions = new Map<string, number>();
   for (const run of runs.toSorted((a, b) => a.number - b.number)) {
     const position = keys.get(run.parentTaskId ?? '') ?? positions.get(run.parentRunId ?? '');

@@ -129,6 +129,22 @@ describe('a retry', () => {
 });
 
 describe('the events of a job', () => {
+  it('and its results stay small, however much its components answer', async () => {
+    const body = { text: 'x'.repeat(900_000) };
+    lab.elsewhere = async () => ({ status: 'warning', response: body });
+    const call = { componentUrl: 'https://tern.example/', phase: 'p', continueOnFailure: true };
+    const few = await lab.run([call]);
+    assert.deepEqual(few.results![0]!.reached!.response!.body, body);
+    const many = await lab.run(Array.from({ length: 40 }, () => call));
+    assert.ok(JSON.stringify(many.results).length < 100_000);
+    for (const { reached } of many.results!) {
+      assert.equal(reached!.status, 'warning');
+      assert.match(JSON.stringify(reached!.response), /too large to be shown/);
+    }
+    const events = await jobs().events(project(), { number: many.run.number, after: null, limit: 1000 });
+    assert.ok(events.some((event) => event.taskIndex === 39));
+  });
+
   it('are those of the job and its children in order of time, and can be read on from any of them', async () => {
     const inner = await lab.define([echo({ actionParameters: { '#key': 'very hidden' } })]);
     const nested = { component: 'orchestrator', actionParameters: { config: inner } };

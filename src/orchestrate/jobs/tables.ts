@@ -71,22 +71,34 @@ export interface TaskRow {
   readonly end: TaskEnd | null;
 }
 
+/** The first member of a `TaskEnd`: to parse all that is left out would take longer than to show it. */
+const STATUS = sql.raw(
+  `coalesce(substring(left(told.text, 40) from '^{"status":"([a-z]+)"'), case state when 'succeeded' then 'success' else 'error' end)`,
+);
+
 /** The tasks of jobs. An answer that is too large beside the others is left out, and says so. */
 export async function readTaskRows(db: Queryable, runIds: readonly string[]): Promise<readonly TaskRow[]> {
   const omitted = 'The answer of the component is too large to be shown beside those of the other tasks.';
   const { rows } = await sql<TaskRow>`
     with shown as (
-      select id, run_id, key, state, started_at, ended_at, error, output, octet_length(output::text) as bytes,
+      select id, run_id, key, state, started_at, ended_at, error, output, octet_length(told.text) as bytes,
+        ${STATUS} as status,
         least(2097152, ${MOST_BYTES}::bigint / greatest(1, count(*) over ())) as largest
-      from task where run_id = any(${runIds})
+      from task, lateral (select output::text as text offset 0) as told where run_id = any(${runIds})
     )
     select id, run_id as "runId", key, state, started_at as "startedAt", ended_at as "endedAt", error,
       case when bytes <= largest then output
-        when bytes > largest then json_build_object('status', output->'status', 'message', output->'message',
-          'response', json_build_object('status', output->'status', 'message', ${omitted}::text))
+        when bytes > largest then json_build_object('status', status, 'message', error->'message',
+          'response', json_build_object('status', status, 'message', ${omitted}::text))
         end as "end"
     from shown`.execute(db);
   return rows;
+}
+
+/** Where the tasks of a job stand in it, by their ids; without what they answered, which may be large. */
+export async function readPositions(db: Queryable, runId: string): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ id: string; key: string }>`select id, key from task where run_id = ${runId}`.execute(db);
+  return new Map(rows.map(({ id, key }) => [id, Number(key)]));
 }
 
 /** Lets a job that begins act with the token that its orchestration has by now; answers the token's id. */
