@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface KeptProcess {
   /** SIGKILL; the next one starts by itself. False when none runs at the moment. */
   kill(): boolean;
+  /** How often it was killed, by whomever. */
+  killed(): number;
   stop(): Promise<void>;
 }
 
@@ -17,6 +19,7 @@ export function keepProcess(
   environment?: Readonly<Record<string, string>>,
 ): KeptProcess {
   let child: ChildProcess | undefined;
+  let killed = 0;
   const stopping = new AbortController();
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
@@ -25,7 +28,8 @@ export function keepProcess(
         ...(environment && { env: { ...environment } }),
       });
       child = started;
-      await new Promise((resolve) => started.once('exit', resolve));
+      const signal = await new Promise((resolve) => started.once('exit', (_code, by) => resolve(by)));
+      if (signal === 'SIGKILL') killed += 1;
       child = undefined;
       await delay(100);
     }
@@ -33,6 +37,7 @@ export function keepProcess(
   const running = run();
   return {
     kill: () => child?.kill('SIGKILL') ?? false,
+    killed: () => killed,
     stop() {
       stopping.abort();
       child?.kill('SIGKILL');

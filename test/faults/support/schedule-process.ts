@@ -1,4 +1,7 @@
-/** A process that ticks the schedules of the fault test and works on what they start: `schedule-process.ts DATABASE_URL DATA_DIR`. */
+/**
+ * A process that ticks the schedules of the fault test: `schedule-process.ts DATABASE_URL DATA_DIR ROLE`. With the role
+ * `works` it works on the jobs, too; with `dies` it kills itself each time before it commits what it has made of ticks.
+ */
 import { createAccess } from '../../../src/access/index.ts';
 import { readConfig } from '../../../src/config.ts';
 import { createEngine, type Component, type Deliverer, type RunObserver } from '../../../src/engine/index.ts';
@@ -8,8 +11,8 @@ import { connectStore } from '../../../src/store/index.ts';
 import { createWorld } from '../../../src/world.ts';
 
 /** The room orchestrate on a database, with a scheduler; nothing works or ticks yet. */
-export async function openScheduleRooms(url: string, dataDir: string) {
-  const world = createWorld();
+export async function openScheduleRooms(url: string, dataDir: string, stopAt?: string) {
+  const world = createWorld(stopAt === undefined ? {} : { stopAt });
   const config = readConfig({ PENSTOCK_DATA_DIR: dataDir, PENSTOCK_ADMIN_PASSWORD: 'x' });
   const store = await connectStore({ url, world });
   const access = await createAccess({ store, config, world });
@@ -46,12 +49,11 @@ export async function openScheduleRooms(url: string, dataDir: string) {
 }
 
 if (import.meta.main) {
-  const { engine, scheduler } = await openScheduleRooms(process.argv[2]!, process.argv[3]!).catch(() =>
-    process.exit(1),
-  );
-  await engine.startWorker();
+  const [url, dataDir, role] = process.argv.slice(2);
+  const stopAt = role === 'dies' ? 'orchestrate.ticks-seen' : undefined;
+  const { engine, scheduler } = await openScheduleRooms(url!, dataDir!, stopAt).catch(() => process.exit(1));
+  if (role === 'works') await engine.startWorker();
   scheduler.start();
-  process.send?.('ready');
   // The test has died without killing us.
   process.on('disconnect', () => process.exit(1));
 }
