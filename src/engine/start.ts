@@ -8,6 +8,7 @@ import { dispatchTasks, topicsOf } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
 import { findConflictingRun, insertRuns } from './tables/accept.ts';
 import type { AcceptedRun, StoredRun } from './tables/accept.ts';
+import type { Owner } from './tables/finish.ts';
 import { toJson } from './tables/rows.ts';
 import type { Labels, RetryRule, RunPlan, StartResult, TaskPlan } from './types.ts';
 
@@ -80,6 +81,27 @@ async function acceptRuns(
   return results;
 }
 
+/**
+ * Accepts a run that is to be admitted first, for a task that owns it, in a statement that is a transaction of its own.
+ * Undefined, and nothing written, when something is in the way or somebody observes such runs: a transaction in which the
+ * task is held finds out what.
+ */
+export async function acceptChild(
+  context: EngineContext,
+  plan: RunPlan,
+  parent: Owner,
+): Promise<StartResult | undefined> {
+  const isObserved = context.observers.some(({ kind }) => kind === plan.kind);
+  if (!mustBeAdmitted(plan) || isObserved) return undefined;
+  const rows = toRows(context, plan);
+  if (rows.run['state'] !== 'planned') return undefined;
+  const accepted = [...(await insertRuns(context.store.db, [rows], parent)).values()][0];
+  if (accepted === undefined) return undefined;
+  tellOfLine(context, plan);
+  const { id, number, path } = accepted.run;
+  return { outcome: 'started', runId: id, number, path };
+}
+
 async function findInTheWay(context: EngineContext, plan: RunPlan, commit: AfterCommit): Promise<StartResult> {
   const other = await findConflictingRun(commit.tx, plan);
   // It may have ended between the two statements; then the insert succeeds the next time.
@@ -97,12 +119,17 @@ async function tellOfAccepted(
   await dispatchTasks(context, commit, { tasks: accepted.queued, delay });
   await tellObservers(context, commit.tx, { run: accepted.run, isAccept: true });
   commit.effects.push(() => {
-    context.world.reach('engine.accepted');
-    if (!mustBeAdmitted(plan)) return;
-    const dueInMs = plan.startAfter ? plan.startAfter.getTime() - context.world.now().getTime() : 0;
-    if (dueInMs > 0) context.signals.sendAfter(dueInMs, 'admit', admissionSubject(plan));
-    else context.signals.send('admit', admissionSubject(plan));
+    tellOfLine(context, plan);
   });
+}
+
+/** After the commit of an accepted run. */
+function tellOfLine(context: EngineContext, plan: RunPlan): void {
+  context.world.reach('engine.accepted');
+  if (!mustBeAdmitted(plan)) return;
+  const dueInMs = plan.startAfter ? plan.startAfter.getTime() - context.world.now().getTime() : 0;
+  if (dueInMs > 0) context.signals.sendAfter(dueInMs, 'admit', admissionSubject(plan));
+  else context.signals.send('admit', admissionSubject(plan));
 }
 
 function mustBeAdmitted(plan: RunPlan): boolean {

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import { keepPlan } from '../../store/index.ts';
-import type { Transaction } from '../../store/index.ts';
+import type { Queryable, Transaction } from '../../store/index.ts';
+import type { Owner } from './finish.ts';
 import type { QueuedTask, RunRow } from './rows.ts';
 
 /** Columns by name. What goes to a `json` column is given as JSON text: unwrapping a nested one refuses \\u0000. */
@@ -26,18 +28,20 @@ const TASK_COLUMNS =
 
 /**
  * Writes runs and their tasks, numbered in the order given, in one statement. A run with an idempotency key that another
- * has, or a concurrency key that a live one has, is not written. Answers what was, by the ids.
+ * has, or a concurrency key that a live one has, is not written; nor is any when `parent` does not own its task, or its
+ * run is to end. Answers what was, by the ids.
  */
 export async function insertRuns(
-  tx: Transaction,
+  tx: Queryable,
   given: readonly AcceptedRun[],
+  parent?: Owner,
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const runs = JSON.stringify(given.map(({ run }, place) => withoutNulls({ ...run, place })));
   const tasks = JSON.stringify(given.flatMap((one) => one.tasks.map((task) => ({ ...task, run_id: one.run['id'] }))));
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
-    with given as (
+    with ${parent ? sql`${asParent(parent)}, ` : sql``}given as (
       select * from json_to_recordset(${runs}::json) as x (
-        ${RUN_COLUMNS})
+        ${RUN_COLUMNS}) ${parent ? sql`where exists (select 1 from owned)` : sql``}
     ), placed as (
       select related.*, nextval('run_number') as number from (
         select given.*, parent.path as parent_run_path, case when parent.ended_at is null then parent.id end as live_parent_id
@@ -83,6 +87,16 @@ export async function insertRuns(
     select row_to_json(made) as run, queued.tasks as queued
     from made left join queued on queued.run_id = made.id`.execute(tx);
   return new Map(rows.map(({ run, queued }) => [run.id, { run, queued: queued ?? [] }]));
+}
+
+/** As `holdTaskOfRun`: the run first, then the task. */
+function asParent({ runId, taskId, fence }: Owner): RawBuilder<unknown> {
+  return sql`held as materialized (
+      select id from run where id = ${runId} and cancel_requested_at is null for share
+    ), owned as materialized (
+      select task.id from task, held
+      where task.id = ${taskId} and task.fence = ${fence} and task.state = 'running' for share of task
+    )`;
 }
 
 /** A column that is not there is null, and takes the database half the time to read. */
