@@ -8,7 +8,8 @@ import { dispatchTasks } from './dispatch.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
 import type { RunEvent } from './state.ts';
-import { closeRun, endTask, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
+import type { ClaimedRows } from './tables/claim.ts';
+import { closeRun, endLastTask, endTask, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
 import type { Owner, TaskEnd } from './tables/finish.ts';
 import type { RunRow, TaskRow } from './tables/rows.ts';
 import type { RetryRule } from './types.ts';
@@ -44,8 +45,25 @@ const notStarted = (run: RunRow): FailureRecord =>
       : 'not started, because the run was cancelled',
   ).toRecord();
 
-/** Ends a task that did its work, and what follows from it, in one transaction. `dropped`: somebody newer owns it. */
-export async function finishSuccess(context: WorkerContext, task: Finishing, success: Success): Promise<FinishOutcome> {
+/**
+ * Ends a task that did its work, and what follows from it, in one transaction: of one statement, when it was the last of
+ * its run and nobody observes that. `dropped`: somebody newer owns it.
+ */
+export async function finishSuccess(
+  context: WorkerContext,
+  { task, run, isLast }: Pick<ClaimedRows, 'task' | 'run' | 'isLast'>,
+  success: Success,
+): Promise<FinishOutcome> {
+  const isObserved = context.observers.some(({ kind }) => kind === run.kind);
+  if (isLast && !isObserved && success.outcome === 'succeeded') {
+    const ended = await endLastTask(context.store.db, { ...toOwner(task), output: success.output });
+    if (ended !== undefined) {
+      context.metrics.attemptEnded?.('succeeded');
+      tellOfClosed(context, ended);
+      context.world.reach('engine.finished');
+      return 'ended';
+    }
+  }
   return context.turns.take(task.run_id, (commit) => applySuccess(context, commit, { task, success }));
 }
 
@@ -203,11 +221,13 @@ async function close(
   });
   if (closed === undefined) return;
   await tellObservers(context, commit.tx, { run: closed });
-  commit.effects.push(() => {
-    context.metrics.runEnded?.(closed.kind, closed.state);
-    context.signals.send('run', closed.id);
-    if (closed.lane !== null || closed.pool !== null) context.signals.send('admit', admissionSubject(closed));
-  });
+  commit.effects.push(() => tellOfClosed(context, closed));
+}
+
+function tellOfClosed(context: EngineContext, closed: RunRow): void {
+  context.metrics.runEnded?.(closed.kind, closed.state);
+  context.signals.send('run', closed.id);
+  if (closed.lane !== null || closed.pool !== null) context.signals.send('admit', admissionSubject(closed));
 }
 
 function toOwner(task: Finishing): Owner {

@@ -76,5 +76,5 @@ function applyEnd(
     return park(context, task, { callbackHash: hashKey(result.callbackKey), deadlineMs: result.deadlineMs });
   }
   const warnings = result.outcome === 'warned' ? result.warnings : 0;
-  return finishSuccess(context, task, { outcome: result.outcome, warnings, output: result.output });
+  return finishSuccess(context, attempt.claim, { outcome: result.outcome, warnings, output: result.output });
 }

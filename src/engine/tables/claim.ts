@@ -9,6 +9,8 @@ export interface ClaimedRows {
   readonly run: RunRow;
   /** This claim moved the run from queued to running. */
   readonly beganRun: boolean;
+  /** No other task of the run is open or to come. */
+  readonly isLast: boolean;
   /** From the instant at which the task could start until now, by the database's clock. */
   readonly waitedMs: number;
 }
@@ -46,6 +48,8 @@ export async function claimTasks(tx: Transaction, order: ClaimOrder): Promise<re
       returning run.*
     )
     select row_to_json(taken) as task, row_to_json(begun) as run, begun.started_at = now() as "beganRun",
+      begun.open_tasks = 1 and not exists (
+        select 1 from task where task.run_id = begun.id and task.state = 'planned') as "isLast",
       greatest(0, extract(epoch from clock_timestamp() - taken.queued_at) * 1000)::float8 as "waitedMs"
     from taken join begun on begun.id = taken.run_id`.execute(tx);
   return rows;

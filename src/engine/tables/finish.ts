@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { FailureRecord } from '../../errors.ts';
 import { keepPlan } from '../../store/index.ts';
-import type { Transaction } from '../../store/index.ts';
+import type { Queryable, Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter, taskStatesBefore } from '../state.ts';
 import type { RunEvent, TaskEvent } from '../state.ts';
 import { toJson } from './rows.ts';
@@ -75,6 +75,41 @@ export async function endTask(tx: Transaction, end: TaskEnd): Promise<EndedTask 
       select 1 from task where task.run_id = counted.id and task.state = 'planned') end as "hasNextPhase"
     from counted`.execute(tx);
   return rows[0];
+}
+
+/**
+ * Ends the last task of a run and the run with it, both as succeeded, in a statement that is a transaction of its own.
+ * Undefined, and nothing written, when that is not all there is to it: then `endTask` finds out what is.
+ */
+export async function endLastTask(
+  db: Queryable,
+  end: Owner & { readonly output: unknown },
+): Promise<RunRow | undefined> {
+  const { rows } = await sql<{ run: RunRow }>`${keepPlan}
+    with locked as (
+      select id from run where id = ${end.runId} and open_tasks = 1 and cancel_requested_at is null
+        and not (has_failed or has_cancelled or has_warned) and state = any(${runStatesBefore('claim')})
+        and not exists (select 1 from task where run_id = ${end.runId} and task.state = 'planned')
+      for no key update
+    ), ended as (
+      update task set state = ${taskStateAfter('succeed')}, output = ${toJson(end.output)}::json, error = null,
+        losses = 0, ended_at = now()
+      from locked
+      where task.id = ${end.taskId} and task.run_id = locked.id and task.fence = ${end.fence}
+        and task.state = any(${taskStatesBefore('succeed')})
+      returning task.run_id, task.id, task.attempt
+    ), closed as (
+      update attempt set ended_at = now(), outcome = 'succeeded', lease_until = null, deadline_at = null
+      from ended where attempt.task_id = ended.id and attempt.number = ended.attempt
+    ), freed as (
+      delete from admission_line using ended where admission_line.run_id = ended.run_id
+    ), over as (
+      update run set state = ${runStateAfter('succeed')}, ended_at = now(), open_tasks = 0
+      from ended where run.id = ended.run_id
+      returning run.*
+    )
+    select row_to_json(over) as run from over`.execute(db);
+  return rows[0]?.run;
 }
 
 export interface TaskReturn extends Owner {
