@@ -61,9 +61,10 @@ function runFacets({ run, parent, producer, version }: EventParts): object {
   };
 }
 
-/** Runs of one definition are runs of one job: `orchestration.12`, `sync.job.4`, else the component. */
+/** Runs of one definition are runs of one job: `orchestration.12`, `sync.job.4`; else those of a component with one configuration. */
 function jobOf(run: RunView): { namespace: string; name: string } {
-  const name = run.definition ?? run.labels['component'] ?? run.kind;
+  const { component = run.kind, config } = run.labels;
+  const name = run.definition ?? (config === undefined ? component : `${component}.${config}`);
   return { namespace: `penstock/${run.project}`, name: name.replaceAll('/', '.') };
 }
 

@@ -114,3 +114,15 @@ describe('the file source', () => {
     await assert.rejects(connector.open({ url: folder }, context({ allowPath })), refused);
   });
 });
+
+describe('lineage', () => {
+  it('names files by their folder, and web addresses without user and password', () => {
+    const nameOf = (...urls: string[]) => connector.datasetOf!({ urls }, { namespace: '', name: 'orders' });
+    assert.deepEqual(nameOf('/srv/files/'), { namespace: 'file', name: '/srv/files/orders' });
+    assert.deepEqual(nameOf('https://me:secret@files.tern.example/daily'), {
+      namespace: 'https://files.tern.example',
+      name: '/daily/orders',
+    });
+    assert.deepEqual(nameOf('/a', '/b'), { namespace: 'file', name: 'orders' });
+  });
+});

@@ -22,7 +22,14 @@ export const connector: SourceConnector = {
     return openFiles(placesOf(parsed, context), parsed.settings, context);
   },
   databaseWord: () => 'file',
-  datasetOf: (_config, { name }) => ({ namespace: 'file', name }),
+  datasetOf(config, { name }) {
+    const { urls } = parseConfig(config);
+    // A stream of several places has no one folder.
+    const [place = ''] = urls.length === 1 ? urls : [];
+    const web = /^((?:https?|s3[an]?):\/\/[^/?#]+)([^?#]*)/i.exec(place);
+    const folder = (web ? web[2]! : place.replace(/^file:\/\//, '')).replace(/\/+$/, '');
+    return { namespace: web ? withoutUser(web[1]!) : 'file', name: folder === '' ? name : `${folder}/${name}` };
+  },
 };
 
 function placesOf(config: FileConfig, context: ConnectorContext): Place[] {
@@ -33,4 +40,9 @@ function placesOf(config: FileConfig, context: ConnectorContext): Place[] {
     const [, name = '', prefix = ''] = bucket;
     return bucketPlace({ bucket: name, prefix, access: config.s3 }, context.world);
   });
+}
+
+/** An address may hold a user and a password: lineage must not. */
+function withoutUser(address: string): string {
+  return address.replace(/\/\/[^/]*@/, '//');
 }
