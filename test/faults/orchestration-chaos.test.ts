@@ -143,7 +143,7 @@ function phases(): readonly object[] {
     at('/answer?ms=10&busy=1', 'a'),
     local('b'),
     at('/job?ms=300&busy=1', 'b'),
-    at('/answer?ms=900'),
+    at('/answer?ms=2500'),
   ];
 }
 
