@@ -179,7 +179,7 @@ describe('the end of a job', () => {
         position: 2,
         name: 'lab.fail',
         message: 'the table orders is gone',
-        advice: 'Correct the parameters of the task, then retry the job.',
+        advice: 'Correct the parameters of the task, then start the orchestration again: a retry repeats the old ones.',
       },
     ]);
     assert.equal(cause.message, 'Task 2 (lab.fail): the table orders is gone');

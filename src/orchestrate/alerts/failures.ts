@@ -10,7 +10,8 @@ import type { AlertTask, AlertTaskRow } from './types.ts';
 const LONGEST_NAME = 100;
 const LONGEST_MESSAGE = 500;
 const USUAL_ADVICE = 'Look at the events of the job; once the reason is mended, retry the job from the failed task.';
-const PARAMETER_ADVICE = 'Correct the parameters of the task, then retry the job.';
+const PARAMETER_ADVICE =
+  'Correct the parameters of the task, then start the orchestration again: a retry repeats the old ones.';
 
 /** A task as alerts name it: neither its answer nor its secrets, and of an address only the host. */
 export function toAlertTask(row: AlertTaskRow, parameters: Pick<TaskParameters, 'open'>): AlertTask {
