@@ -7,7 +7,6 @@ interface Auth {
   readonly '#token'?: string;
   readonly user?: string;
   readonly '#password'?: string;
-  readonly secret?: string;
 }
 
 export interface Expectation {
@@ -69,11 +68,7 @@ function checked(headers: Readonly<Record<string, string>>): Readonly<Record<str
 
 function readAuth(auth: Auth | undefined): string | undefined {
   if (auth === undefined) return undefined;
-  const { type, user, secret, '#token': token, '#password': password } = auth;
-  if (secret !== undefined) {
-    const way = "give '#token' or '#password', which are kept sealed";
-    throw new Failure('bad_request', `Parameter 'auth.secret': this server has no store of secrets by name; ${way}`);
-  }
+  const { type, user, '#token': token, '#password': password } = auth;
   if (type === undefined) throw new Failure('bad_request', "Parameter 'auth.type' is required");
   const needed = { bearer: { '#token': token }, basic: { user, '#password': password } }[type];
   for (const [name, value] of Object.entries(needed)) {

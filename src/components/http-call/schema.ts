@@ -46,7 +46,6 @@ export const schema = {
         '#token': { type: 'string', minLength: 1, format: 'password', title: 'Token', description: 'For bearer.' },
         user: { type: 'string', title: 'User', description: 'For basic.' },
         '#password': { type: 'string', format: 'password', title: 'Password', description: 'For basic.' },
-        secret: { type: 'string', minLength: 1, title: 'Secret', description: 'Name of a stored secret.' },
       },
     },
     expect: {
