@@ -134,6 +134,7 @@ describe('the web server', () => {
     assert.match(String(headers['content-type']), /text\/html/);
     assert.match(String(headers['content-security-policy']), /default-src 'none'; style-src 'sha256-/);
     assert.match(String(body), /href="\/openapi\/tiny.json"/);
+    assert.match(String(body), /\/orchestrations" -H "X-StorageApi-Token/);
   });
 
   it('gives every answer security headers and an id of its own making', async () => {

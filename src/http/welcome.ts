@@ -46,6 +46,9 @@ export function welcomePage(faces: readonly Face[]): string {
 <h2>Next</h2>
 <p>Create a source and a destination, test them, discover streams, create a job, sync. <code>npm run demo</code> does all of
 this on real data.</p>
+<p>Orchestrations run tasks together, by hand or on a schedule; <code>docs/orchestration.md</code> begins with the first one.
+Their calls carry a storage token, and this lists them:</p>
+<pre tabindex="0" aria-label="Command that lists orchestrations">curl -s "$URL/orchestrations" -H "X-StorageApi-Token: $T"</pre>
 </main></body></html>
 `;
 }
