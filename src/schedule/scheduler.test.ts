@@ -107,6 +107,27 @@ describe('the scheduler', () => {
     assert.ok((await scheduler.get('test/failing'))!.nextFireAt! > new Date());
   });
 
+  it('keeps an instant due while the database cannot do what it takes, and sees to the others', async () => {
+    let isSlow = true;
+    const scheduler = create(60, async (tx, schedule, dueAt) => {
+      await record(tx, schedule, dueAt);
+      if (!isSlow || schedule.key !== 'test/slow') return;
+      await sql`set local statement_timeout = 20`.execute(tx);
+      await sql`select pg_sleep(10)`.execute(tx);
+    });
+    for (const key of ['test/slow', 'test/quick']) {
+      await set(scheduler, key, '1-hours');
+      await dueSince(key, '1 second');
+    }
+    assert.equal(await scheduler.tick(), 1);
+    assert.equal((await firesOf('test/quick')).length, 1);
+    assert.deepEqual(await firesOf('test/slow'), []);
+    isSlow = false;
+    assert.equal(await scheduler.tick(), 1);
+    assert.equal((await firesOf('test/slow')).length, 1);
+    assert.equal((await firesOf('test/quick')).length, 1);
+  });
+
   it('leaves schedules of others alone, and stores nothing it does not understand', async () => {
     const scheduler = create();
     await set(scheduler, 'other/1', '1-hours');

@@ -44,6 +44,7 @@ export interface Scheduler {
 
 const POLL_MS = 1000;
 const SHORTEST_PAUSE_MS = 10;
+const HELD_PAUSE_MS = 50;
 /** Batches at once in one process: while one waits for the database, the other thinks. */
 const LINES = 2;
 
@@ -119,8 +120,10 @@ function startTicking(firing: Firing): { stop(): Promise<void> } {
     while (!signal.aborted) {
       let waitMs = POLL_MS;
       try {
-        await fireAllDue(firing, signal);
-        waitMs = Math.min(POLL_MS, (await msUntilDue(firing.store.db, prefixes)) ?? POLL_MS);
+        const moved = await fireAllDue(firing, signal);
+        const dueInMs = (await msUntilDue(firing.store.db, prefixes)) ?? POLL_MS;
+        // What is due and was not moved on is held by somebody, or cannot be seen to at this moment.
+        waitMs = moved === 0 && dueInMs <= 0 ? HELD_PAUSE_MS : Math.min(POLL_MS, dueInMs);
       } catch (error) {
         firing.log?.('warn', 'schedules could not be read; trying again', { error: String(error) });
       }
