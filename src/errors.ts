@@ -103,6 +103,12 @@ export const failureKinds = {
     advice: 'A newer attempt owns this work; nothing is to be done.',
   },
   cancelled: { status: 409, retry: false, blame: 'user', advice: 'Start it again when you want it.' },
+  component_failed: {
+    status: 500,
+    retry: true,
+    blame: 'bug',
+    advice: 'Look at the events of the run, and in the log of the server for its number.',
+  },
   internal: { status: 500, retry: true, blame: 'bug', advice: 'Please report this with the request id or the run id.' },
 } as const satisfies Record<string, KindRule>;
 

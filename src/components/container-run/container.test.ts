@@ -111,7 +111,7 @@ describe('container.run', () => {
 
   it('tells exit codes, and removes the container of a program that went wrong', async () => {
     await assert.rejects(run({ image: 'alpine:3', args: ['fail-1'] }), { kind: 'unprocessable' });
-    await assert.rejects(run({ image: 'alpine:3', args: ['fail-137'] }), { kind: 'internal' });
+    await assert.rejects(run({ image: 'alpine:3', args: ['fail-137'] }), { kind: 'component_failed' });
     assert.deepEqual(
       callsMade().map(([word]) => word),
       ['run', 'rm', 'run', 'rm'],

@@ -28,7 +28,7 @@ const DRAIN_MS = 2000;
 
 /**
  * Runs a program in a process group of its own, its input closed, its output told line by line as events. Answers when it
- * has ended with code 0. Code 1 is a failure of the user, others and signals are `internal`, a time limit is `timed_out`.
+ * has ended with code 0. Code 1 is a failure of the user, others and signals are `component_failed`, a time limit is `timed_out`.
  * When the signal aborts, or the time is over, the whole group gets SIGTERM, after 10 s SIGKILL. Nothing of the group lives on.
  */
 export async function runProcess({ attempt }: ComponentCall, order: ProcessOrder): Promise<ProcessEnd> {
@@ -108,15 +108,22 @@ function judge(
   rest: Omit<ProcessEnd, 'exitCode'>,
 ): ProcessEnd {
   if (code === 0) return { exitCode: 0, ...rest };
-  const last = rest.output.trimEnd().split('\n').at(-1) ?? '';
-  const said = last === '' ? '' : `: ${last.slice(0, 1000)}`;
-  if (code === 1)
+  if (code === 1) {
+    const last = rest.output.trimEnd().split('\n').at(-1) ?? '';
+    const said = last === '' ? '' : `: ${last.slice(0, 1000)}`;
     throw new Failure('unprocessable', `The program ended with code 1${said}`, { advice: 'Look at its output.' });
-  if (code === 137 || signal === 'SIGKILL') {
-    throw new Failure('internal', `The program was killed, e.g. because it ran out of memory or of a limit${said}`);
   }
-  const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
-  throw new Failure('internal', `The program ${how}${said}`);
+  if (code === 137 || signal === 'SIGKILL') {
+    throw unexpected('was killed, e.g. because it ran out of memory or of a limit');
+  }
+  throw unexpected(signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
+}
+
+/** An error of the application: how it ended is told, what it said is for those who may read its events. */
+function unexpected(how: string): Failure {
+  return new Failure('component_failed', `The program ${how}; its output is in the events.`, {
+    advice: 'Look at its output in the events of the run.',
+  });
 }
 
 function timedOut(timeoutMs: number): Failure {

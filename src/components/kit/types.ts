@@ -39,6 +39,6 @@ export interface ComponentSpec {
   lockKey?(parameters: Parameters): string | undefined;
   /** What the schema cannot say; throws `bad_request` naming the parameter. */
   check?(parameters: Parameters): void;
-  /** Does it and answers its result (JSON). Throws a `Failure`; `internal` ones are shown to nobody but the log. */
+  /** Does it and answers its result (JSON). Throws a `Failure`; `internal` ones are shown to nobody but the log, `component_failed` ones are told as they are. */
   execute(call: ComponentCall): Promise<unknown>;
 }

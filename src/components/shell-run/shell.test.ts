@@ -130,10 +130,10 @@ describe('shell.run', () => {
 
   for (const [end, kind, sentence] of [
     ['echo why >&2; exit 1', 'unprocessable', /code 1: why/],
-    ['exit 2', 'internal', /code 2/],
-    ['exit 127', 'internal', /code 127/],
-    ['kill -SEGV $$', 'internal', /SIGSEGV/],
-    ['kill -KILL $$', 'internal', /was killed/],
+    ['exit 2', 'component_failed', /^The program ended with code 2; its output is in the events\.$/],
+    ['exit 127', 'component_failed', /code 127/],
+    ['kill -SEGV $$', 'component_failed', /SIGSEGV/],
+    ['kill -KILL $$', 'component_failed', /was killed/],
   ] as const) {
     it(`tells "${end}" as ${kind}`, async () => {
       await assert.rejects(sh(end), (error) => {

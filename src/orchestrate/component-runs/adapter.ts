@@ -38,7 +38,7 @@ export function createComponentAdapter(
         const failure = maskFailure(toFailure(thrown), mask.text);
         // Somebody ended the work behind it: the run that stands for it is ended as well, and has not failed.
         if (failure.kind === 'cancelled') await rooms.engine.cancel(attempt.run.id, `component ${spec.id}`);
-        throw hideDefect(rooms, attempt, failure);
+        throw reportDefect(rooms, attempt, failure);
       }
     },
   };
@@ -65,12 +65,19 @@ function maskFailure(failure: Failure, mask: (text: string) => string): Failure 
   return new Failure(failure.kind, mask(failure.message), options);
 }
 
-/** People learn of a defect that it happened and under which number the server's log tells more. */
-function hideDefect(rooms: Pick<OrchestrateRooms, 'log'>, attempt: Attempt, failure: Failure): Failure {
-  if (failure.kind !== 'internal') return failure;
+/**
+ * People learn of a defect that it happened and under which number the server's log tells more; of a program that ended
+ * unexpectedly, how. From here on both are `component_failed`: the engine would log an `internal` one again.
+ */
+function reportDefect(rooms: Pick<OrchestrateRooms, 'log'>, attempt: Attempt, failure: Failure): Failure {
+  if (failure.kind !== 'internal' && failure.kind !== 'component_failed') return failure;
   const exceptionId = exceptionIdOf(attempt.run.id);
   rooms.log?.error({ exceptionId, run: attempt.run.id, error: failure.message }, 'a component failed unexpectedly');
-  return new Failure('internal', `Application error. Look for ${exceptionId} in the server's log.`, { cause: failure });
+  if (failure.kind === 'component_failed') return failure;
+  return new Failure('component_failed', `Application error. Look for ${exceptionId} in the server's log.`, {
+    advice: failure.advice,
+    cause: failure,
+  });
 }
 
 /** The number under which the failure of a run is found in the log. */

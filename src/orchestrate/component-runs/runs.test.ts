@@ -64,11 +64,14 @@ describe('a component run', () => {
     assert.deepEqual(run.token, { id: lab.token.id, description: lab.token.description });
   });
 
-  it('ends with an error of the user, or with one that only the log explains', async () => {
+  it('ends with an error of the user, of a program, or with one that only the log explains', async () => {
     const mistake = await ended(await start('lab.fail', { message: 'no such thing' }));
     assert.equal(mistake.error!.message, 'no such thing');
+    const message = 'The program ended with code 3; its output is in the events.';
+    const program = await ended(await start('lab.fail', { message, kind: 'component_failed' }));
+    assert.deepEqual([program.error!.kind, program.error!.message], ['component_failed', message]);
     const defect = await ended(await start('lab.fail', {}));
-    assert.equal(defect.error!.kind, 'internal');
+    assert.equal(defect.error!.kind, 'component_failed');
     assert.match(defect.error!.message, /^Application error\. Look for penstock-[0-9a-f]{32} /);
     const events = await lab.engine.readLog(defect.run.id, {
       cursor: 0,

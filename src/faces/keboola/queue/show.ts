@@ -54,10 +54,10 @@ function showResult({ run, result, error }: QueueRun): unknown {
   return run.endedAt === null ? null : (result ?? {});
 }
 
-/** `application` is our own defect, `user` everything that people can mend. */
+/** `application` is a defect, ours or of a program, `user` everything that people can mend. */
 function showBlame({ run, error }: QueueRun): 'user' | 'application' | null {
   if (run.state !== 'failed') return null;
-  return error?.kind === 'internal' ? 'application' : 'user';
+  return error?.kind === 'internal' || error?.kind === 'component_failed' ? 'application' : 'user';
 }
 
 function seconds(from: Date | null, to: Date | null): number | null {
