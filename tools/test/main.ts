@@ -19,8 +19,8 @@ interface Stage {
 const SLOW = ['test/faults/**/*.test.ts', 'test/journeys/**/*.test.ts'];
 /** Of those, the ones that share nothing, bring their own servers and measure no time: two at once. */
 const PAIRED = [
-  'test/faults/{changes,crash,sync}-*.test.ts',
-  'test/faults/{commits,disk,read-back,source-loss,verification}.test.ts',
+  'test/faults/{changes,crash,failover,s3,sync}-*.test.ts',
+  'test/faults/{commits,disk,mail,orchestrate-crash,read-back,source-loss,verification}.test.ts',
 ];
 const QUICK = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/support/**/*.test.ts'];
 
@@ -57,7 +57,7 @@ function plan(chosen: readonly string[]): Stage[] {
   return [
     { name: 'check', args: [join(root, 'tools/check/main.ts')] },
     suite('suites', files(QUICK), Math.max(2, availableParallelism())),
-    suite('faults of syncs', files(PAIRED), 2),
+    suite('faults in pairs', files(PAIRED), 2),
     suite(
       'faults and journeys',
       files(SLOW).filter((path) => !paired.has(path)),
