@@ -16,6 +16,8 @@ export interface RunningAttempt {
   readonly claim: ClaimedRows;
   /** Aborts the attempt's signal with this reason; the first reason stays. */
   abort(reason: Failure): void;
+  /** It is another worker's from now on: ends at once, and what its component still says or answers is dropped. */
+  letGo(): void;
   /** How the component ended, or was given up; with all its log lines and progress stored. Never rejects. */
   readonly ended: Promise<AttemptEnd>;
 }
@@ -40,6 +42,8 @@ export function beginAttempt(context: WorkerContext, claim: ClaimedRows): Runnin
   const controller = new AbortController();
   const log = createLogWriter(context, claim.run.id);
   const progress = createProgressWriter(context, claim);
+  const handedOver = new Failure('lease_lost', 'the worker has handed this attempt over');
+  const gone = Promise.withResolvers<Failure>();
   const health = { hasLostStore: false };
   const attempt = toAttempt(context, claim, { signal: controller.signal, log, progress, health });
   const abort = (reason: Failure): void => {
@@ -49,19 +53,24 @@ export function beginAttempt(context: WorkerContext, claim: ClaimedRows): Runnin
   const stopTimer = timeoutMs === null ? undefined : startTimer(timeoutMs, () => abort(timedOut(timeoutMs)));
   const execute = async (): Promise<AttemptEnd> => {
     const graceMs = context.components.get(claim.task.component)?.graceMs ?? ABORT_GRACE_MS;
-    const outcome = await Promise.race([runComponent(context, claim, attempt), giveUp(controller.signal, graceMs)]);
+    const outcome = await Promise.race([
+      runComponent(context, claim, attempt),
+      giveUp(controller.signal, graceMs),
+      gone.promise,
+    ]);
     stopTimer?.();
     await progress.finish();
     await log.flush();
     if (outcome instanceof Failure || outcome.outcome === 'failed') {
-      const abortedBy = controller.signal.aborted ? (controller.signal.reason as Failure) : undefined;
+      const reason = controller.signal.aborted ? (controller.signal.reason as Failure) : undefined;
+      const abortedBy = outcome === handedOver ? handedOver : reason;
       const failed = outcome instanceof Failure ? { failure: outcome, output: undefined } : outcome;
       const failure = (abortedBy ?? failed.failure).toRecord();
       return { kind: 'failure', failure, output: failed.output, abortedBy, hasLostStore: health.hasLostStore, log };
     }
     return { kind: 'result', result: outcome, log };
   };
-  return { claim, abort, ended: execute() };
+  return { claim, abort, letGo: () => gone.resolve(handedOver), ended: execute() };
 }
 
 async function runComponent(

@@ -14,6 +14,7 @@ export interface ProgressWriter {
 export function createProgressWriter(context: EngineContext, claim: ClaimedRows): ProgressWriter {
   let value: unknown;
   let isDirty = false;
+  let isFinished = false;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   const store = async (): Promise<void> => {
@@ -31,11 +32,13 @@ export function createProgressWriter(context: EngineContext, claim: ClaimedRows)
   };
   return {
     replace(next) {
+      if (isFinished) return;
       value = next;
       isDirty = true;
       timer ??= setTimeout(() => void write(), PROGRESS_MS);
     },
     finish() {
+      isFinished = true;
       clearTimeout(timer);
       return write();
     },

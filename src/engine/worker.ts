@@ -50,7 +50,11 @@ export function startWorkerLoop(engine: EngineContext): Worker {
       await endWithin(hold.executions, graceMs);
       abortAll(hold, () => true);
       await endWithin(hold.executions, STOP_ABORT_MS);
-      for (const attempt of hold.running) await handBack(context, attempt);
+      for (const attempt of hold.running) {
+        await handBack(context, attempt);
+        attempt.letGo();
+      }
+      await endWithin(hold.executions, STOP_ABORT_MS);
       await heartbeat.stop();
       stopListening();
       await context.childWatch.stop();
