@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, LogEntry, RunView } from '../../engine/index.ts';
 import type { Queryable } from '../../store/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
+import { countFromOne } from './wording.ts';
 import { comparePlaces, openLines, parsePlace, showPlace, type Line, type Lines, type Place } from './lines.ts';
 import { readPositions } from './tables.ts';
 import type { JobEvent } from './types.ts';
@@ -13,7 +14,7 @@ const FOLLOW_MS = 250;
 const LONGEST_FOLLOW_MS = 2000;
 const FOLLOW_LINES = 500;
 const MOST_RUNS = 10_000;
-const OWN_LINE = /^Task (\d+)\b/;
+const OWN_LINE = /^(?:[a-z ]+[;:] )?Task (\d+)\b/;
 const GOOD_END = /^Task \d+ .* ended with success/;
 
 /** What a job and its descendants told after an event, in the order of time (4.11). */
@@ -30,9 +31,9 @@ export async function readEvents(
   const events: JobEvent[] = [];
   for await (const { place, entry, run } of mergeLines(engine, runs, after)) {
     if (place.time > until) break;
-    events.push(
-      toEvent({ place, entry, run }, run.id === job.id ? ownPosition(entry) : (positions.get(run.id) ?? null)),
-    );
+    const isOwn = run.id === job.id;
+    const told = isOwn ? { ...entry, message: countFromOne(entry.message) } : entry;
+    events.push(toEvent({ place, entry: told, run }, isOwn ? ownPosition(told) : (positions.get(run.id) ?? null)));
     if (events.length >= ask.limit) break;
   }
   return events;
