@@ -1,4 +1,4 @@
-/** Child of `http.ts` and `orchestrations.ts`: the whole product on a free port, which tells its address, a token, and its CPU when asked. */
+/** Child of `http.ts` and `orchestrations.ts`: the whole product on a free port, which tells its address, a token, and when asked its CPU and how long jobs waited. */
 import { readConfig } from '../src/config.ts';
 import { createPlatform } from '../src/platform.ts';
 import { createWorld } from '../src/world.ts';
@@ -15,8 +15,18 @@ const platform = await createPlatform(config, createWorld(), { role: 'serve' });
 const url = await platform.start();
 const { token, cookie } = await platform.access.signIn({ username: 'admin', password, address: 'bench' });
 
+/** Milliseconds from the acceptance of each job to the claim of its first task, by the database's clock. */
+async function readWaits(): Promise<readonly number[]> {
+  const { rows } = await platform.store.pool.query<{ ms: number }>(
+    `select (extract(epoch from started_at - queued_at) * 1000)::float8 as ms from run
+     where kind = 'orchestration' and started_at is not null`,
+  );
+  return rows.map(({ ms }) => ms);
+}
+
 process.on('message', (question) => {
   if (question === 'cpu') process.send!({ cpu: process.cpuUsage() });
+  else if (question === 'waits') void readWaits().then((waits) => process.send!({ waits }));
   else void platform.close(0).then(() => process.disconnect());
 });
 process.send!({ url, token, cookie });

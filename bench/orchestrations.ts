@@ -149,24 +149,22 @@ export async function measure({ smoke }: Scale): Promise<readonly Figure[]> {
     const builtIn = tasksOf(size, { component: 'http.call', actionParameters: { url: `http://${host}/task` } });
     await measureStarts(call, elsewhere, Math.ceil(starts / 10));
     const { processing, called } = await measureStarts(call, elsewhere, starts);
+    server.send('waits');
+    const [{ waits }] = (await once(server, 'message')) as [{ waits: number[] }];
     const calls = await measureTasks(call, 'outside', outside);
     const runs = await measureTasks(call, 'built in', builtIn);
     const kind = `jobs of ${size} tasks`;
     return [
+      { name: 'created to processing, median', value: percentile(waits, 0.5), unit: 'ms', reach: '<= 10' },
+      { name: 'created to processing, 99 of 100', value: percentile(waits, 0.99), unit: 'ms', reach: '<= 50' },
+      { name: 'POST of a job until a GET shows it processing, median', value: percentile(processing, 0.5), unit: 'ms' },
       {
-        name: 'start of a job until it is seen processing, median',
-        value: percentile(processing, 0.5),
-        unit: 'ms',
-        reach: '<= 10',
-      },
-      {
-        name: 'start of a job until it is seen processing, 99 of 100',
+        name: 'POST of a job until a GET shows it processing, 99 of 100',
         value: percentile(processing, 0.99),
         unit: 'ms',
-        reach: '<= 50',
       },
-      { name: 'start of a job until its first task is called, median', value: percentile(called, 0.5), unit: 'ms' },
-      { name: 'start of a job until its first task is called, 99 of 100', value: percentile(called, 0.99), unit: 'ms' },
+      { name: 'POST of a job until its first task is called, median', value: percentile(called, 0.5), unit: 'ms' },
+      { name: 'POST of a job until its first task is called, 99 of 100', value: percentile(called, 0.99), unit: 'ms' },
       { name: `${kind}, each a call of a component elsewhere`, value: calls.rate, unit: 'tasks/s', reach: '>= 300' },
       { name: `${kind}, each a run of a built-in component`, value: runs.rate, unit: 'tasks/s', reach: '>= 300' },
       { name: `page of a job of ${size} tasks with its results`, value: runs.pageMs, unit: 'ms', reach: '<= 200' },
