@@ -92,6 +92,8 @@ function describe(errors: readonly ErrorObject[], spec: ComponentSpec): string {
   }
   const error = errors.find(({ keyword }) => !['if', 'oneOf', 'anyOf', 'allOf'].includes(keyword)) ?? errors[0];
   const path = (error?.instancePath ?? '').split('/').slice(1);
+  const stranger: unknown = error?.params['additionalProperty'];
+  if (typeof stranger === 'string') return `Parameter '${[...path, stranger].join('.')}' is not allowed`;
   const missing: unknown = error?.params['missingProperty'];
   const name = [...path, ...(typeof missing === 'string' ? [missing] : [])].join('.');
   const allowed = error?.params['allowedValues'] as unknown[] | undefined;

@@ -82,7 +82,7 @@ describe('http.call', () => {
     for (const [parameters, message] of [
       [{ other: 1 }, /Parameter 'other' is not allowed. Allowed params are auth, body, expect, headers/],
       [{ url: 'http://any.example/' }, /Parameter 'url': only https is allowed/],
-      [{ auth: { secret: 'crm' } }, /no store of secrets/],
+      [{ auth: { secret: 'crm' } }, /Parameter 'auth\.secret' is not allowed/],
       [{ timeoutSeconds: 0 }, /timeoutSeconds/],
       [{ auth: { type: 'bearer', '#token': '********' } }, /Parameter 'auth.#token' is masked; send the real value/],
     ] as const) {
