@@ -8,14 +8,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createAccess } from '../src/access/index.ts';
 import type { ComponentSpec } from '../src/components/kit/index.ts';
 import { readConfig } from '../src/config.ts';
-import { createEngine, installQueue, type Component, type Deliverer, type RunObserver } from '../src/engine/index.ts';
-import { createOrchestrate, orchestrationSchedules, type Orchestrate } from '../src/orchestrate/index.ts';
-import { createScheduler } from '../src/schedule/index.ts';
+import { installQueue } from '../src/engine/index.ts';
 import { connectStore, migrate, readMigrations, type Store } from '../src/store/index.ts';
 import { createWorld } from '../src/world.ts';
+import { openOrchestrate } from '../test/support/orchestrate-room.ts';
 import { startTestPostgres } from '../test/support/postgres.ts';
 import type { Figure, Scale } from './figures.ts';
 
@@ -68,57 +66,22 @@ export async function measure({ smoke }: Scale): Promise<readonly Figure[]> {
 type Opened = Awaited<ReturnType<typeof open>>;
 
 async function open(store: Store, dataDir: string) {
-  const world = createWorld();
   const config = readConfig({ PENSTOCK_DATA_DIR: dataDir, PENSTOCK_ADMIN_PASSWORD: 'x', PENSTOCK_PARALLELISM: '100' });
-  const access = await createAccess({ store, config, world });
-  const components: Component[] = [];
-  const observers: RunObserver[] = [];
-  const deliverers: Record<string, Deliverer> = {};
-  const settings = { slots: 16, leaseSeconds: 10 };
-  const engine = await createEngine({ store, world, components, observers, deliverers, settings });
-  const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
-  const scheduler = createScheduler({ store, onFire: { orchestration: kind }, catchUpMinutes: 60 });
-  const orchestrate: Orchestrate = createOrchestrate({
-    config,
-    world,
-    store,
-    engine,
-    scheduler,
-    tokens: access.tokens,
-    secrets: access.secrets,
-    audit: access.audit,
-    outbound: {
-      checkUrl: (text) => text,
-      trustOf: () => 'allowed',
-      request: () => Promise.reject(new Error('nobody is called here')),
-    },
-    components: [nothing],
-    messages: { send: async () => undefined, countOfCause: async () => 0 },
-    ownOrigins: () => [],
-    version: 'bench',
-  });
-  components.push(...orchestrate.engineComponents);
-  observers.push(...orchestrate.observers);
-  Object.assign(deliverers, orchestrate.deliverers);
-  const { rows } = await store.pool.query<{ id: number }>('select id from users limit 1');
-  const principal = { userId: rows[0]!.id, username: 'admin', role: 'admin', sessionId: null } as const;
-  const token = await access.tokens.masterOf(principal);
-  const caller = { token, userAgent: 'bench', parentPath: null };
-  const scope = { project: String(config.projectId), caller, actor: { principal, face: 'keboola' } };
-  const { id } = await orchestrate.definitions.create(scope, {
+  const rooms = await openOrchestrate({ store, config, engine: { slots: 16 }, specs: [nothing] });
+  const { id } = await rooms.orchestrate.definitions.create(await rooms.asAdmin(), {
     name: 'Bench',
     crontabRecord: '0 0 1 1 *',
     tasks: [{ component: nothing.id, actionParameters: {} }],
   });
-  const worker = await engine.startWorker();
-  const ticking = scheduler.start();
+  const worker = await rooms.engine.startWorker();
+  const ticking = rooms.scheduler.start();
   return {
     store,
     first: id,
     async close() {
       await ticking.stop();
       await worker.stop(0);
-      await engine.close();
+      await rooms.close();
     },
   };
 }

@@ -3,18 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTestStore } from '../../test/support/database.ts';
-import { createAccess, type OpenAccess, type StorageToken } from '../access/index.ts';
-import type { ComponentSpec } from '../components/kit/index.ts';
+import { opening, type Closing } from '../../test/support/opening.ts';
+import { openOrchestrate, type OrchestrateOptions } from '../../test/support/orchestrate-room.ts';
+import type { OpenAccess, StorageToken } from '../access/index.ts';
 import { readConfig, type Config } from '../config.ts';
-import { createEngine, installQueue, type Component, type OpenEngine, type RunObserver } from '../engine/index.ts';
+import { installQueue, type OpenEngine } from '../engine/index.ts';
 import type { Outbound } from '../outbound/index.ts';
-import { createScheduler, type ScheduleKind, type Scheduler } from '../schedule/index.ts';
+import type { ScheduleKind, Scheduler } from '../schedule/index.ts';
 import { connectStore, type Store } from '../store/index.ts';
 import { createWorld } from '../world.ts';
 import { createHolds, echo, fail, type Holds } from './components.test-support.ts';
 import type { CallComponent } from './protocol/types.ts';
-import type { Jobs, JobView, Message, Messages, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
-import { createOrchestrate, orchestrationSchedules } from './index.ts';
+import type { Jobs, JobView, Message, Orchestrate, OrchestrateRooms, Scope } from './index.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -29,7 +29,7 @@ export interface Lab {
   readonly rooms: OrchestrateRooms;
   readonly orchestrate: Orchestrate;
   readonly token: StorageToken;
-  readonly messages: Message[];
+  readonly messages: readonly Message[];
   /** Points of the protocol that were reached, e.g. `orchestrate.child-started`. */
   readonly points: string[];
   scope(more?: Partial<Scope['caller']>): Scope;
@@ -51,22 +51,12 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-export interface Teller {
-  readonly messages: Messages;
-  readonly deliverers: Orchestrate['deliverers'];
-  close(): void;
-}
-
-export interface LabOptions {
+export interface LabOptions extends Pick<
+  OrchestrateOptions,
+  'rooms' | 'specs' | 'components' | 'observers' | 'teller'
+> {
   readonly config?: Readonly<Record<string, string>>;
-  readonly rooms?: Partial<OrchestrateRooms>;
   readonly outbound?: (config: Config) => Outbound;
-  readonly specs?: readonly ComponentSpec[];
-  /** What else the engine executes and tells, for components that start runs of other rooms. */
-  readonly components?: readonly Component[];
-  readonly observers?: readonly RunObserver[];
-  /** What stands behind the port to people; by default messages are only kept in `messages`. */
-  readonly teller?: (rooms: Pick<OrchestrateRooms, 'config' | 'store' | 'engine' | 'audit' | 'world'>) => Teller;
   /** Default 10. */
   readonly leaseSeconds?: number;
   /** False: nothing is executed before `restart`. */
@@ -78,91 +68,63 @@ export interface LabOptions {
 }
 
 /** A database of its own, or that of another lab. */
-async function openPlace({ joins }: LabOptions): Promise<{ store: Store; dataDir: string; close(): Promise<void> }> {
+async function openPlace({ joins }: LabOptions, closing: Closing): Promise<{ store: Store; dataDir: string }> {
   if (joins !== undefined) {
     const store = await connectStore({ url: joins.url, world: createWorld() });
-    return { store, dataDir: joins.dataDir, close: () => store.close() };
+    closing(store.close);
+    return { store, dataDir: joins.dataDir };
   }
   const dataDir = await mkdtemp(join(tmpdir(), 'orchestrate-'));
+  closing(() => rm(dataDir, { recursive: true }));
   const { store, close } = await createTestStore({ prepare: installQueue });
-  return { store, dataDir, close: () => close().then(() => rm(dataDir, { recursive: true })) };
+  closing(close);
+  return { store, dataDir };
 }
 
-export async function createLab(options: LabOptions = {}): Promise<Lab> {
-  const place = await openPlace(options);
-  const { store, dataDir } = place;
+export function createLab(options: LabOptions = {}): Promise<Lab> {
+  return opening((closing) => openLab(options, closing));
+}
+
+async function openLab(options: LabOptions, closing: Closing): Promise<Omit<Lab, 'close'>> {
+  const { store, dataDir } = await openPlace(options, closing);
   const points: string[] = [];
   const world = createWorld({
     onPoint: (point) => void points.push(point),
     ...(options.stopAt !== undefined && { stopAt: options.stopAt }),
   });
   const config: Config = readConfig({ PENSTOCK_DATA_DIR: dataDir, PENSTOCK_ADMIN_PASSWORD: 'x', ...options.config });
-  const access = await createAccess({ store, config, world });
-  const components: Component[] = [];
-  const observers: RunObserver[] = [];
-  const deliverers: Record<string, Orchestrate['deliverers'][string]> = {};
-  const engine = await createEngine({
-    store,
-    world,
-    components,
-    observers,
-    deliverers,
-    settings: { slots: 8, leaseSeconds: options.leaseSeconds ?? 10 },
-  });
-  const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
-  const scheduler = createScheduler({ store, onFire: { orchestration: kind }, catchUpMinutes: 60, log: () => {} });
   const { holds, spec } = createHolds();
-  const messages: Message[] = [];
-  const teller = options.teller?.({ config, store, engine, audit: access.audit, world });
-  const rooms: OrchestrateRooms = {
+  const opened = await openOrchestrate({
+    ...options,
+    store,
     config,
     world,
-    store,
-    engine,
-    tokens: access.tokens,
-    secrets: access.secrets,
-    audit: access.audit,
-    scheduler,
-    outbound: options.outbound?.(config) ?? closedOutbound,
-    components: [echo, fail, spec, ...(options.specs ?? [])],
-    messages: teller?.messages ?? {
-      send: async (_tx, more) => void messages.push(...more),
-      countOfCause: async () => 0,
+    engine: { leaseSeconds: options.leaseSeconds },
+    specs: [echo, fail, spec, ...(options.specs ?? [])],
+    rooms: {
+      ...(options.outbound && { outbound: options.outbound(config) }),
+      ownOrigins: () => ['http://127.0.0.1:8080'],
+      minuteMs: 300,
+      callComponent: (request) => lab.elsewhere(request),
+      ...options.rooms,
     },
-    ownOrigins: () => ['http://127.0.0.1:8080'],
-    version: '0.0.0',
-    minuteMs: 300,
-    callComponent: (request) => lab.elsewhere(request),
-    ...options.rooms,
-  };
-  const orchestrate: Orchestrate = createOrchestrate(rooms);
-  components.push(...orchestrate.engineComponents, ...(options.components ?? []));
-  observers.push(...orchestrate.observers, ...(options.observers ?? []));
-  Object.assign(deliverers, orchestrate.deliverers, teller?.deliverers);
-  let worker = options.works === false ? undefined : await engine.startWorker();
-  const admin = { userId: await firstUser(store), username: 'admin', role: 'admin', sessionId: null } as const;
-  const token = await access.tokens.masterOf(admin);
-  const project = String(config.projectId);
-  const scope: Lab['scope'] = (more = {}) => ({
-    project,
-    caller: { token, userAgent: 'lab', parentPath: null, ...more },
-    actor: { principal: admin, face: 'keboola' },
   });
+  const { engine, orchestrate } = opened;
+  closing(opened.close);
+  let worker = options.works === false ? undefined : await engine.startWorker();
+  closing(() => worker?.stop(0));
+  const admin = await opened.asAdmin();
+  const { project } = admin;
+  const scope: Lab['scope'] = (more) => ({ ...admin, caller: { ...admin.caller, ...more } });
   const define: Lab['define'] = async (tasks, more = {}) =>
     (await orchestrate.definitions.create(scope(), { name: 'Lab', tasks, ...more })).id;
   const start: Lab['start'] = (orchestrationId, sent = {}) =>
     orchestrate.jobs.start(scope(), { path: '/run', sent: { config: orchestrationId, ...sent } });
   const ended: Lab['ended'] = (number) => endOf(engine, orchestrate.jobs, { project, number });
-  const lab: Lab = {
+  const lab: Omit<Lab, 'close'> = {
+    ...opened,
     store,
-    access,
-    engine,
-    scheduler,
-    kind,
-    rooms,
-    orchestrate,
-    token,
-    messages,
+    token: admin.caller.token,
     points,
     scope,
     define,
@@ -176,12 +138,6 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     async restart() {
       await worker?.stop(0);
       worker = await engine.startWorker();
-    },
-    async close() {
-      await worker?.stop(0);
-      await engine.close();
-      teller?.close();
-      await place.close();
     },
   };
   return lab;
@@ -205,16 +161,3 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
     await delay(20);
   }
 }
-
-async function firstUser(store: Store): Promise<number> {
-  const { id } = await store.db.selectFrom('users').select('id').limit(1).executeTakeFirstOrThrow();
-  return Number(id);
-}
-
-const closedOutbound: Outbound = {
-  checkUrl: (text) => new URL(text).href,
-  trustOf: () => 'trusted',
-  request: async () => {
-    throw new Error('nobody is called here');
-  },
-};

@@ -45,15 +45,12 @@ async function count(statement: string): Promise<number> {
 /** Orchestrations with one task that is skipped, and no tick of their own within years but those that the test makes. */
 async function define(): Promise<void> {
   const rooms = await openScheduleRooms(postgres.url, dataDir);
-  const { rows } = await store.pool.query<{ id: number }>('select id from users limit 1');
-  const principal = { userId: rows[0]!.id, username: 'admin', role: 'admin', sessionId: null } as const;
-  const token = await rooms.access.tokens.masterOf(principal);
-  const project = String(rooms.config.projectId);
-  const caller = { token, userAgent: 'test', parentPath: null };
-  const { id } = await rooms.orchestrate.definitions.create(
-    { project, caller, actor: { principal, face: 'keboola' } },
-    { name: 'Tick', overlap: 'enqueue', crontabRecord: '0 0 29 2 *', tasks: [{ component: 'none', active: false }] },
-  );
+  const { id } = await rooms.orchestrate.definitions.create(await rooms.asAdmin(), {
+    name: 'Tick',
+    overlap: 'enqueue',
+    crontabRecord: '0 0 29 2 *',
+    tasks: [{ component: 'none', active: false }],
+  });
   await store.pool.query(
     `insert into orchestration (project, name, crontab, overlap, token_id, tasks, notifications, created_by)
      select project, name, crontab, overlap, token_id, tasks, notifications, created_by
@@ -63,7 +60,7 @@ async function define(): Promise<void> {
     `insert into schedule (key, frequency) select 'orchestration/' || id, '0 0 29 2 *' from orchestration
      on conflict do nothing`,
   );
-  await rooms.engine.close();
+  await rooms.close();
   await rooms.store.close();
 }
 

@@ -12,6 +12,7 @@ import { checkFolder } from '../../../src/sync/index.ts';
 import { createWarehouse, type Place, type Warehouse } from '../../../src/warehouse/index.ts';
 import { createWorld, type World } from '../../../src/world.ts';
 import { createTestStore } from '../../support/database.ts';
+import { opening, type Closing } from '../../support/opening.ts';
 
 /** The face of the built-in catalog on a listening server, over the real store and access. */
 export interface CatalogRig {
@@ -28,8 +29,13 @@ export interface CatalogRig {
   close(): Promise<void>;
 }
 
-export async function startCatalog(world: World = createWorld()): Promise<CatalogRig> {
+export function startCatalog(world: World = createWorld()): Promise<CatalogRig> {
+  return opening((closing) => startParts(world, closing));
+}
+
+async function startParts(world: World, closing: Closing): Promise<Omit<CatalogRig, 'close'>> {
   const folder = await mkdtemp(join(tmpdir(), 'rest-'));
+  closing(() => rm(folder, { recursive: true, force: true }));
   const config = readConfig({
     PENSTOCK_PORT: '0',
     PENSTOCK_DATA_DIR: folder,
@@ -39,6 +45,7 @@ export async function startCatalog(world: World = createWorld()): Promise<Catalo
     PENSTOCK_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
   });
   const { store, close } = await createTestStore();
+  closing(close);
   const access = await createAccess({ store, config, world });
   await access.createUser({ username: 'vera', email: 'v@example.org', password: 'battery staple', role: 'viewer' });
   const signIn = (username: string, password: string) => access.signIn({ username, password, address: '127.0.0.1' });
@@ -54,6 +61,7 @@ export async function startCatalog(world: World = createWorld()): Promise<Catalo
   });
   const face = createIcebergFace({ warehouse, access, config, version: '0.0.0-test' });
   const server = await createServer({ config, faces: [face], access, observe: createObserve(config), world });
+  closing(() => server.close());
   const url = `${await server.listen()}/iceberg`;
   return {
     url,
@@ -63,11 +71,6 @@ export async function startCatalog(world: World = createWorld()): Promise<Catalo
     places,
     tokens: { admin: admin.token, viewer: viewer.token },
     cookie: `olake-session=${admin.cookie}`,
-    async close() {
-      await server.close();
-      await close();
-      await rm(folder, { recursive: true, force: true });
-    },
   };
 }
 

@@ -1,31 +1,20 @@
 import { connect } from 'node:net';
-import { createAccess, type OpenAccess, type StorageToken } from '../../../src/access/index.ts';
+import type { OpenAccess, StorageToken } from '../../../src/access/index.ts';
 import type { ComponentSpec } from '../../../src/components/kit/index.ts';
 import { readConfig, type Config } from '../../../src/config.ts';
-import {
-  createEngine,
-  installQueue,
-  type Component,
-  type OpenEngine,
-  type RunObserver,
-} from '../../../src/engine/index.ts';
+import { installQueue, type OpenEngine } from '../../../src/engine/index.ts';
 import { createKeboolaFace } from '../../../src/faces/keboola/index.ts';
 import { createServer } from '../../../src/http/index.ts';
-import { createNotify, createWebhookDeliverer } from '../../../src/notify/index.ts';
+import { createNotify, createWebhookDeliverer, type OpenNotify } from '../../../src/notify/index.ts';
 import { createObserve } from '../../../src/observe/index.ts';
-import {
-  createOrchestrate,
-  ORCHESTRATION_SCHEDULE,
-  orchestrationSchedules,
-  type Message,
-  type Orchestrate,
-  WEBHOOK_SECRET,
-} from '../../../src/orchestrate/index.ts';
-import { createOutbound } from '../../../src/outbound/index.ts';
-import { createScheduler, type Scheduler } from '../../../src/schedule/index.ts';
+import { WEBHOOK_SECRET, type Message, type Messages, type Orchestrate } from '../../../src/orchestrate/index.ts';
+import { createOutbound, type Outbound } from '../../../src/outbound/index.ts';
+import type { Scheduler } from '../../../src/schedule/index.ts';
 import type { Store } from '../../../src/store/index.ts';
 import { createWorld } from '../../../src/world.ts';
-import { createTestStore, type TestStore } from '../../support/database.ts';
+import { createTestStore } from '../../support/database.ts';
+import { opening, type Closing } from '../../support/opening.ts';
+import { openOrchestrate, type TellerRooms } from '../../support/orchestrate-room.ts';
 import { send, type Reply } from '../olake/wire.ts';
 
 /** The bootstrap token: an administrator's master token. */
@@ -66,18 +55,11 @@ export interface RigOptions {
 }
 
 /** The face on a listening server over the real store, engine, access and orchestrations. */
-export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const database = await createTestStore({ prepare: installQueue });
-  try {
-    return await startOn(database, options);
-  } catch (error) {
-    // Else the open database would keep the process from telling why.
-    await database.close();
-    throw error;
-  }
+export function startRig(options: RigOptions = {}): Promise<Rig> {
+  return opening((closing) => startParts(options, closing));
 }
 
-async function startOn({ store, close }: TestStore, options: RigOptions): Promise<Rig> {
+async function startParts(options: RigOptions, closing: Closing): Promise<Omit<Rig, 'close'>> {
   const world = createWorld();
   const config = readConfig({
     PENSTOCK_PORT: '0',
@@ -87,58 +69,36 @@ async function startOn({ store, close }: TestStore, options: RigOptions): Promis
     PENSTOCK_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     ...options.environment,
   });
-  const access = await createAccess({ store, config, world });
-  const components: Component[] = [];
-  const observers: RunObserver[] = [];
-  const deliverers: Record<string, Orchestrate['deliverers'][string]> = {};
-  const settings = { slots: 4, leaseSeconds: 10 };
-  const engine = await createEngine({ store, world, components, observers, deliverers, settings });
-  const kind = orchestrationSchedules((tx, ticks) => orchestrate.schedules.fireAll(tx, ticks));
-  const scheduler = createScheduler({ store, onFire: { [ORCHESTRATION_SCHEDULE]: kind }, catchUpMinutes: 60 });
+  const { store, close } = await createTestStore({ prepare: installQueue });
+  closing(close);
   const messages: Message[] = [];
   const origins: string[] = [];
-  const outbound = createOutbound({ config, ownOrigins: () => origins });
-  const notify = createNotify({
-    config,
+  const ownOrigins = (): readonly string[] => origins;
+  const outbound = createOutbound({ config, ownOrigins });
+  let notify: OpenNotify | undefined;
+  const rooms = await openOrchestrate({
     store,
-    publish: engine.publish,
-    audit: access.audit,
-    world,
-    postWebhook: createWebhookDeliverer({
-      outbound,
-      openSecret: (sealed) => access.secrets.open(sealed, WEBHOOK_SECRET),
-      now: () => world.now(),
-    }),
-  });
-  const orchestrate: Orchestrate = createOrchestrate({
     config,
     world,
-    store,
-    engine,
-    scheduler,
-    tokens: access.tokens,
-    secrets: access.secrets,
-    audit: access.audit,
-    outbound,
-    components: options.components ?? [],
-    messages: {
-      ...notify,
-      async send(tx, sent) {
-        messages.push(...sent);
-        await notify.send(tx, sent);
-      },
+    engine: { slots: 4 },
+    specs: options.components ?? [],
+    teller(parts) {
+      notify = openNotify(parts, outbound);
+      return { ...notify, messages: hearing(notify, messages) };
     },
-    ownOrigins: () => origins,
-    version: '0.0.0-test',
+    rooms: { outbound, ownOrigins },
   });
-  components.push(...orchestrate.engineComponents);
-  observers.push(...orchestrate.observers);
-  Object.assign(deliverers, orchestrate.deliverers, notify.deliverers);
-  const face = createKeboolaFace({ orchestrate, notify, access, config, world, version: '0.0.0-test' });
+  closing(rooms.close);
+  const { access, engine, scheduler, orchestrate } = rooms;
+  const face = createKeboolaFace({ orchestrate, notify: notify!, access, config, world, version: '0.0.0-test' });
   const server = await createServer({ config, faces: [face], access, observe: createObserve(config), world });
+  if (options.works !== false) {
+    const worker = await engine.startWorker();
+    closing(() => worker.stop(0));
+  }
+  closing(() => server.close());
   const url = await server.listen();
   origins.push(url);
-  const worker = options.works === false ? undefined : await engine.startWorker();
   return {
     url,
     config,
@@ -151,12 +111,23 @@ async function startOn({ store, close }: TestStore, options: RigOptions): Promis
     ask: (method, path, asking = {}) => send(url, { method, path, ...sendingOf(asking) }),
     raw: (text) => exchange(url, text),
     newToken: (rights = {}) => newToken(access, rights),
-    async close() {
-      await server.close();
-      await worker?.stop(0);
-      await engine.close();
-      notify.close();
-      await close();
+  };
+}
+
+/** Mails and webhooks to people, as the product sends them. */
+function openNotify({ engine, secrets, ...rooms }: TellerRooms, outbound: Outbound): OpenNotify {
+  const openSecret = (sealed: string): string => secrets.open(sealed, WEBHOOK_SECRET);
+  const postWebhook = createWebhookDeliverer({ outbound, openSecret, now: () => rooms.world.now() });
+  return createNotify({ ...rooms, publish: engine.publish, postWebhook });
+}
+
+/** What goes to people is also kept in `heard`. */
+function hearing(notify: OpenNotify, heard: Message[]): Messages {
+  return {
+    ...notify,
+    async send(tx, sent) {
+      heard.push(...sent);
+      await notify.send(tx, sent);
     },
   };
 }

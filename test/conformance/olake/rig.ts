@@ -18,6 +18,7 @@ import {
 } from '../../../src/sync/index.ts';
 import { createWorld } from '../../../src/world.ts';
 import { createTestStore } from '../../support/database.ts';
+import { opening, type Closing } from '../../support/opening.ts';
 
 export const ADMIN = { username: 'ines', password: 'correct horse' };
 
@@ -40,7 +41,11 @@ const GATE_MS = 30_000;
  * The face on a listening server over the real store, engine and access. The components that move data are stand-ins
  * whose behaviour the first selected stream names: `slow` runs until it is cancelled, `broken` fails, others succeed.
  */
-export async function startRig(options: RigOptions = {}): Promise<Rig> {
+export function startRig(options: RigOptions = {}): Promise<Rig> {
+  return opening((closing) => startParts(options, closing));
+}
+
+async function startParts(options: RigOptions, closing: Closing): Promise<Omit<Rig, 'close'>> {
   const world = createWorld();
   const config = readConfig({
     PENSTOCK_PORT: '0',
@@ -52,6 +57,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     PENSTOCK_HTTP_MAX_BODY_BYTES: String(options.maxBodyBytes ?? 2_000_000),
   });
   const { store, close } = await createTestStore({ prepare: installQueue });
+  closing(close);
   const access = await createAccess({ store, config, world });
   const webhooks: OutboxMessage[] = [];
   const engine: Awaited<ReturnType<typeof createEngine>> = await createEngine({
@@ -62,6 +68,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     deliverers: { webhook: async (message) => void webhooks.push(message) },
     settings: { slots: 4, leaseSeconds: 10 },
   });
+  closing(() => engine.close());
   const scheduler = createScheduler({
     store,
     onFire: {
@@ -84,20 +91,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   });
   const face = createOlakeFace({ sync, access, config, world, version: '0.0.0-test' });
   const server = await createServer({ config, faces: [face], access, observe: createObserve(config), world });
-  const url = await server.listen();
   const worker = await engine.startWorker();
-  return {
-    url,
-    webhooks,
-    scheduler,
-    store,
-    async close() {
-      await server.close();
-      await worker.stop(0);
-      await engine.close();
-      await close();
-    },
-  };
+  closing(() => worker.stop(0));
+  closing(() => server.close());
+  return { url: await server.listen(), webhooks, scheduler, store };
 }
 
 function firstStream(snapshot: unknown): string {
