@@ -4,7 +4,7 @@ import type { EngineContext } from './context.ts';
 import { endPhase } from './finish.ts';
 import { cancelWaitingTasks, findLiveChildren, findOrphans, requestCancel } from './tables/cancel.ts';
 import { lockRun } from './tables/finish.ts';
-import type { State } from './types.ts';
+import type { CancelOptions } from './types.ts';
 
 /**
  * Asks a run and its living descendants to end (`cancelOne`), each in a transaction of its own. The children come after
@@ -28,18 +28,16 @@ async function cancelChildren(context: EngineContext, { runId, by }: CancelOrder
     await cancelRun(context, { runId: childId, by });
 }
 
-export interface CancelOrder {
+export interface CancelOrder extends CancelOptions {
   readonly runId: string;
   readonly by: string;
-  /** Only when the run is in one of these states. */
-  readonly onlyIn?: readonly State[] | undefined;
 }
 
 /**
  * Asks a run to end. What nobody executes (planned, queued, waiting for a callback) is cancelled in this transaction;
  * running attempts are told to stop, and end the run when they have. False when the run is unknown or terminal.
  */
-async function cancelOne(context: EngineContext, { runId, by, onlyIn }: CancelOrder): Promise<boolean> {
+async function cancelOne(context: EngineContext, { runId, by, onlyIn, beside }: CancelOrder): Promise<boolean> {
   return transact(context, async (commit) => {
     const { tx } = commit;
     const locked = await lockRun(tx, runId);
@@ -51,6 +49,7 @@ async function cancelOne(context: EngineContext, { runId, by, onlyIn }: CancelOr
     const ended = dropped.filter((task) => task.wasOpen).length;
     const run = await requestCancel(tx, { runId, by, ended, hasCancelled: dropped.length > 0 });
     if (run === undefined) return false;
+    await beside?.(tx);
     if (run.open_tasks === 0) await endPhase(context, commit, { run });
     commit.effects.push(() => context.signals.send('cancel', runId));
     return true;

@@ -78,8 +78,8 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
       return { runs: runs.map(toRunView), total };
     },
     tasks: async (runIds) => (await listTasks(db, runIdsOf(runIds))).map(toTaskView),
-    cancel: async (runId, by, onlyIn) =>
-      isRunId(runId) && cancelRun(context, { runId, by: by.replaceAll('\0', ''), onlyIn }),
+    cancel: async (runId, by, conditions) =>
+      isRunId(runId) && cancelRun(context, { ...conditions, runId, by: by.replaceAll('\0', '') }),
     settled: (runId, timeoutMs) => waitUntilSettled(context, runId, timeoutMs),
     callback: (key, result) => applyCallback(context, key, result),
     readLog: async (runId, query) => (isRunId(runId) ? readLogPage(db, runId, query) : undefined),

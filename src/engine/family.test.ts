@@ -323,10 +323,29 @@ describe('a cancel', () => {
     const busy = gate();
     const { runId } = await engine.start(plan([task('a', busy.script)]));
     await busy.entered;
-    assert.equal(await engine.cancel(runId, 'me', ['planned', 'queued']), false);
+    assert.equal(await engine.cancel(runId, 'me', { onlyIn: ['planned', 'queued'] }), false);
     assert.equal((await engine.get(runId))?.cancelRequested, false);
     busy.open();
     assert.equal((await ended(runId)).state, 'succeeded');
+  });
+
+  it('is one transaction with what is written beside it, and names who asked for it', async () => {
+    const busy = gate();
+    const { runId } = await engine.start(plan([task('a', busy.script)]));
+    await busy.entered;
+    const refuse = async (): Promise<void> => {
+      throw new Error('the audit is full');
+    };
+    await assert.rejects(engine.cancel(runId, 'me', { beside: refuse }), /the audit is full/);
+    assert.equal((await engine.get(runId))?.cancelledBy, null);
+    let calls = 0;
+    const count = async (): Promise<void> => void (calls += 1);
+    assert.equal(await engine.cancel(runId, 'me', { beside: count }), true);
+    assert.equal(calls, 1);
+    busy.open();
+    assert.equal((await ended(runId)).cancelledBy, 'me');
+    assert.equal(await engine.cancel(runId, 'you', { beside: count }), false);
+    assert.equal(calls, 1);
   });
 });
 

@@ -116,6 +116,8 @@ export interface RunView {
   readonly warnings: number;
   readonly error: FailureRecord | null;
   readonly cancelRequested: boolean;
+  /** Who asked first for its end, as `Engine.cancel` was told; null when nobody did. */
+  readonly cancelledBy: string | null;
 }
 
 export interface TaskView {
@@ -332,7 +334,7 @@ export interface Engine {
    * Asks a run and its living descendants to end; idempotent. False, and nothing done, when it is unknown, terminal, or
    * in none of the states in `onlyIn`. Running attempts see it within 200 ms.
    */
-  cancel(runId: string, by: string, onlyIn?: readonly State[]): Promise<boolean>;
+  cancel(runId: string, by: string, options?: CancelOptions): Promise<boolean>;
   /** Waits until the run is terminal or the time is over; answers the run as it is then. */
   settled(runId: string, timeoutMs: number): Promise<RunView | undefined>;
   /** Ends a waiting task by its one-time key. The same key again answers the stored state; an unknown one, undefined. */
@@ -350,6 +352,13 @@ export interface Engine {
   outboxState(key: string): Promise<OutboxState | undefined>;
   /** Claims and executes tasks, sweeps deadlines and lost leases, delivers the outbox. */
   startWorker(): Promise<Worker>;
+}
+
+export interface CancelOptions {
+  /** Only when the run is in one of these states. */
+  readonly onlyIn?: readonly State[];
+  /** Written in the transaction that asks the run itself to end, e.g. the audit; done only if that is. */
+  readonly beside?: (tx: Transaction) => Promise<void>;
 }
 
 export interface CallbackResult {

@@ -42,7 +42,7 @@ export async function listChildren(db: Queryable, runIds: readonly string[]): Pr
 const LISTED =
   sql.raw(`id, number, path, parent_run_id, parent_task_id, labels, lane, pool, project, kind, definition, state, trigger, null as snapshot, priority, created_by, queued_at,
   started_at, ended_at, phase, open_tasks, attempts, progress, warnings, has_warned, has_failed, has_cancelled, error,
-  cancel_requested_at`);
+  cancel_requested_at, cancel_requested_by`);
 
 /** Runs without their snapshots, newest first, and how many there are without paging. */
 export async function listRuns(db: Queryable, query: RunQuery): Promise<{ runs: readonly RunRow[]; total: number }> {

@@ -32,6 +32,7 @@ export interface RunRow {
   readonly has_cancelled: boolean;
   readonly error: FailureRecord | null;
   readonly cancel_requested_at: string | null;
+  readonly cancel_requested_by: string | null;
 }
 
 export interface TaskRow {
@@ -99,6 +100,7 @@ export function toRunView(row: RunRow): RunView {
     warnings: row.warnings,
     error: row.error,
     cancelRequested: row.cancel_requested_at !== null,
+    cancelledBy: row.cancel_requested_by,
   };
 }
 

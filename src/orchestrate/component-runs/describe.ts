@@ -1,4 +1,5 @@
 import type { RunView } from '../../engine/index.ts';
+import { endingOf } from './names.ts';
 import type { ComponentRow } from './tables.ts';
 import type { QueueRun, StatusWord, TokenName } from './types.ts';
 
@@ -28,6 +29,11 @@ export function statusOf(run: Pick<RunView, 'state' | 'kind' | 'cancelRequested'
   }
 }
 
+/** By somebody, or about to be; a run whose last task was quicker than its cancel has ended by itself. */
+function isEnded({ state }: Pick<RunView, 'state'>): boolean {
+  return state === 'running' || state === 'cancelled';
+}
+
 /** A run as the queue shows it. Tokens that nobody knows any more keep their number. */
 export function toQueueRun(
   run: RunView,
@@ -44,5 +50,6 @@ export function toQueueRun(
     result: row?.result ?? null,
     error: run.error,
     token: { id: tokenId, description: tokens.get(tokenId)?.description ?? run.createdBy },
+    terminatedBy: run.cancelledBy !== null && isEnded(run) ? endingOf(tokens, run.cancelledBy) : null,
   };
 }

@@ -3,6 +3,7 @@ import type { RunPlan } from '../../engine/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import { checkParameters, type Asked } from './parameters.ts';
 import { maskParameters } from './secrets.ts';
+import { writeToken } from './names.ts';
 import type { ComponentInput } from './types.ts';
 
 export const COMPONENT_RUN = 'component';
@@ -42,7 +43,7 @@ export function planComponentRun(
     ...(lockKey !== undefined && { lane: `${engineNameOf(spec.id)}/${lockKey}` }),
     pool: { name: `components/${project}`, limit: rooms.config.parallelism },
     keep: true,
-    createdBy: `token ${tokenId}`,
+    createdBy: writeToken(tokenId),
     labels: {
       component: spec.id,
       token: String(tokenId),

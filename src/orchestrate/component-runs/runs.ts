@@ -10,7 +10,7 @@ import { asCreated } from '../jobs/view.ts';
 import type { Catalog } from './catalog.ts';
 import { statusOf, toQueueRun } from './describe.ts';
 import { parseFilter } from './filter.ts';
-import { nameTokens } from './names.ts';
+import { nameTokens, tokensOf, writeToken } from './names.ts';
 import { readEnvelope, readParameters } from './parameters.ts';
 import { parentOf } from './parent.ts';
 import { COMPONENT_RUN, planComponentRun } from './plan.ts';
@@ -46,12 +46,14 @@ export function createComponentRuns(rooms: ComponentRunRooms): ComponentRuns {
     },
     async kill(scope, number) {
       const run = await findRun(rooms, number);
-      if (!(await rooms.engine.cancel(run.id, scope.caller.token.description, LIVING))) {
+      const subject = `job ${number}`;
+      const entry = { ...scope.actor, action: 'kill job', project: scope.project, subject };
+      const beside = (tx: Transaction): Promise<void> => rooms.audit(tx, entry);
+      const by = writeToken(scope.caller.token.id);
+      if (!(await rooms.engine.cancel(run.id, by, { onlyIn: LIVING, beside }))) {
         const now = (await rooms.engine.get(run.id)) ?? run;
         throw new Failure('conflict', `Job ${number} is ${statusOf(now)}; only jobs that have not ended can be killed`);
       }
-      const entry = { ...scope.actor, action: 'kill job', project: scope.project, subject: `job ${number}` };
-      await rooms.audit(rooms.store.db, entry);
       return get(number);
     },
   };
@@ -105,8 +107,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 async function toQueueRuns(rooms: ComponentRunRooms, runs: readonly RunView[]): Promise<readonly QueueRun[]> {
   const own = runs.filter((run) => run.kind === COMPONENT_RUN).map((run) => run.id);
   const rows = await readComponentRows(rooms.store.db, own);
-  const ids = runs.map((run) => Number(run.labels['token'] ?? 0));
-  const names = await nameTokens(rooms.tokens, ids);
+  const names = await nameTokens(rooms.tokens, tokensOf(runs));
   return runs.map((run) => toQueueRun(run, rows.get(run.id), names));
 }
 

@@ -26,6 +26,8 @@ export interface QueueRun {
   readonly error: FailureRecord | null;
   /** The token under whose rights it runs; id 0 when another face started it. */
   readonly token: TokenName;
+  /** Who ended it, or asked for it while it goes on; null when nobody did. Id 0 when it was no token. */
+  readonly terminatedBy: TokenName | null;
 }
 
 /** A component as it is offered. */

@@ -46,7 +46,7 @@ async function stopChild(
   { attempt, position }: Step,
   { runId, reason }: { readonly runId: string; readonly reason: Failure },
 ): Promise<void> {
-  await engine.cancel(runId, `task ${position + 1} of job ${attempt.run.number}`);
+  await engine.cancel(runId, await endedBy(engine, { attempt, position }, reason));
   const graceMs = reason.kind === 'timed_out' ? TIMEOUT_GRACE_MS : KILL_GRACE_MS;
   const isOver = await attempt.childEnded(runId, AbortSignal.timeout(graceMs)).then(
     () => true,
@@ -55,6 +55,17 @@ async function stopChild(
   if (isOver) return;
   const run = await engine.get(runId);
   attempt.log('warn', `Task ${position + 1}: run ${run?.number ?? runId} does not end; it is abandoned`);
+}
+
+/** Whoever ends a job ends what its tasks have started, and stands there as well. */
+async function endedBy(
+  engine: ExecutionRooms['engine'],
+  { attempt, position }: Pick<Step, 'attempt' | 'position'>,
+  reason: Failure,
+): Promise<string> {
+  const task = `task ${position + 1} of job ${attempt.run.number}`;
+  if (reason.kind === 'timed_out') return `the time limit of ${task}`;
+  return (await engine.get(attempt.run.id))?.cancelledBy ?? task;
 }
 
 function toEnd(run: RunView | undefined): TaskEnd {

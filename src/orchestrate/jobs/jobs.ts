@@ -2,6 +2,7 @@ import type { RunView } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
 import type { Transaction } from '../../store/index.ts';
 import { ORCHESTRATION_RUN, statusOf } from '../component-runs/describe.ts';
+import { writeToken } from '../component-runs/names.ts';
 import { parentOf } from '../component-runs/parent.ts';
 import type { Definitions } from '../definitions/index.ts';
 import { makeOnce } from '../repeats.ts';
@@ -181,12 +182,12 @@ async function callerOf({ engine }: JobRooms, { project, caller }: Scope): Promi
 
 async function cancelJob(rooms: JobRooms, scope: Scope, number: number): Promise<void> {
   const run = await findRun(rooms, scope.project, number);
-  const by = scope.caller.token.description;
-  if (await rooms.engine.cancel(run.id, by, ['planned', 'queued'])) {
-    const subject = `job ${number}`;
-    await rooms.audit(rooms.store.db, { ...scope.actor, action: 'cancel job', project: scope.project, subject });
-    return;
-  }
+  const entry = { ...scope.actor, action: 'cancel job', project: scope.project, subject: `job ${number}` };
+  const isCancelled = await rooms.engine.cancel(run.id, writeToken(scope.caller.token.id), {
+    onlyIn: ['planned', 'queued'],
+    beside: (tx) => rooms.audit(tx, entry),
+  });
+  if (isCancelled) return;
   const now = (await rooms.engine.get(run.id)) ?? run;
   const hint = now.endedAt === null ? ` Use POST /queue/jobs/${number}/kill` : '';
   const message = `Job ${number} is ${statusOf(now)}; only waiting jobs can be cancelled.${hint}`;

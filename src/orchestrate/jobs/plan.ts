@@ -1,6 +1,7 @@
 import type { RunPlan, TaskPlan, Trigger } from '../../engine/index.ts';
 import { ORCHESTRATOR } from '../component-runs/catalog.ts';
 import { ORCHESTRATION_RUN } from '../component-runs/describe.ts';
+import { writeToken } from '../component-runs/names.ts';
 import type { TaskDefinition } from '../types.ts';
 import { laneOf } from './nesting.ts';
 import { groupPhases } from './phases.ts';
@@ -35,7 +36,7 @@ export function planJob(job: NewJob, tasks: readonly TaskDefinition[]): RunPlan 
     phases: [[begin], ...phases],
     trigger: triggerOf(job),
     keep: true,
-    createdBy: `token ${job.initiator.tokenId}`,
+    createdBy: writeToken(job.initiator.tokenId),
     labels: { component: ORCHESTRATOR, config: String(id), token: String(tokenId) },
     ...parentOfPlan(job),
     ...(job.idempotencyKey !== undefined && { idempotencyKey: job.idempotencyKey }),

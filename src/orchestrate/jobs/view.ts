@@ -1,6 +1,6 @@
 import type { RunView } from '../../engine/index.ts';
 import { ORCHESTRATION_RUN, statusOf, toQueueRun } from '../component-runs/describe.ts';
-import { nameOf, nameTokens } from '../component-runs/names.ts';
+import { nameOf, nameTokens, tokensOf } from '../component-runs/names.ts';
 import { COMPONENT_RUN } from '../component-runs/plan.ts';
 import { readComponentRows } from '../component-runs/tables.ts';
 import type { TokenName } from '../component-runs/types.ts';
@@ -29,7 +29,7 @@ export async function viewJobs(rooms: OrchestrateRooms, runs: readonly RunView[]
 
 /** A run as the answer of its making shows it, even if it has begun since: it waits. */
 export function asCreated(run: RunView): RunView {
-  return { ...run, state: 'queued', startedAt: null, endedAt: null, cancelRequested: false };
+  return { ...run, state: 'queued', startedAt: null, endedAt: null, cancelRequested: false, cancelledBy: null };
 }
 
 async function readResults(
@@ -82,9 +82,11 @@ async function readChildren(rooms: OrchestrateRooms, children: readonly RunView[
   const nested = children.filter((child) => child.kind === ORCHESTRATION_RUN);
   const own = idsOf(runs.filter((run) => run.kind === COMPONENT_RUN));
   const rows = await readComponentRows(rooms.store.db, own);
+  const unknown = tokensOf(runs).filter((id) => !names.has(id));
+  const all = new Map([...names, ...(await nameTokens(rooms.tokens, unknown))]);
   const jobs = nested.length === 0 ? [] : await viewJobs(rooms, nested);
   const shown: [RunView, TaskChild][] = [
-    ...runs.map((run): [RunView, TaskChild] => [run, { run: toQueueRun(run, rows.get(run.id), names) }]),
+    ...runs.map((run): [RunView, TaskChild] => [run, { run: toQueueRun(run, rows.get(run.id), all) }]),
     ...jobs.map((job): [RunView, TaskChild] => [job.run, { job }]),
   ];
   return new Map(shown.flatMap(([run, child]) => (run.parentTaskId === null ? [] : [[run.parentTaskId, child]])));

@@ -213,7 +213,7 @@ function createGoingOn(rooms: JobRooms): Deliverer {
     });
     if (!isCancelled) return;
     for (const runId of await readLivingOf(rooms.store.db, id)) {
-      await rooms.engine.cancel(runId, 'the cancel of its backfill', ['planned', 'queued']);
+      await rooms.engine.cancel(runId, 'the cancel of its backfill', { onlyIn: ['planned', 'queued'] });
     }
   };
 }

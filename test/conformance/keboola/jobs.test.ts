@@ -260,6 +260,11 @@ describe('the end of a job', () => {
     assert.equal(ended['status'], 'terminated');
     assert.equal(ended['results'].tasks[0].status, 'terminated');
     assert.equal((await rig.ask('POST', `/queue/jobs/${first['id']}/kill`)).status, 409);
+    const killer = json(await rig.ask('GET', '/v2/storage/tokens/verify'));
+    const child = ended['results'].tasks[0].response;
+    for (const told of [json(await rig.ask('GET', `/queue/job/${first['id']}`)), child]) {
+      assert.deepEqual(told.terminatedBy, { id: Number(killer['id']), description: killer['description'] });
+    }
   });
 
   it('lets the rest be run again (30)', async () => {

@@ -32,7 +32,11 @@ const fields = {
   nestingLevel: { type: 'integer' },
   error: { type: ['string', 'null'], enum: ['user', 'application', null] },
   errorNote: nullable('string'),
-  terminatedBy: nullable('object'),
+  terminatedBy: {
+    ...nullable('object'),
+    description: 'The token that ended it; id 0 for what was none, such as a time limit or a user of another face.',
+    properties: token.properties,
+  },
   usage: { type: 'array', items: {} },
   url: { type: 'string' },
 };

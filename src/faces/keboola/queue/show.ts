@@ -37,7 +37,7 @@ export function showQueueRun(queued: QueueRun, { uri, project }: QueueContext) {
     nestingLevel: run.path.split('.').length - 1,
     error: showBlame(queued),
     errorNote: null,
-    terminatedBy: null,
+    terminatedBy: queued.terminatedBy,
     usage: [],
     url: uri(`/queue/job/${run.number}`),
   };
