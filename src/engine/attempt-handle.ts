@@ -101,12 +101,14 @@ async function startChild(
     idempotencyKey: `child/${owner.taskId}/${plan.idempotencyKey ?? plan.definition ?? plan.kind}`,
   };
   refuseBadPlan(child);
-  const started = await acceptChild(context, child, owner);
-  if (started !== undefined) return started;
-  return transact(context, async (commit: AfterCommit) => {
-    await holdAsParent(commit.tx, owner);
-    return acceptRun(context, child, commit);
-  });
+  const accept = (): Promise<StartResult> =>
+    transact(context, async (commit: AfterCommit) => {
+      await holdAsParent(commit.tx, owner);
+      return acceptRun(context, child, commit);
+    });
+  const started = (await acceptChild(context, child, owner)) ?? (await accept());
+  if (started.outcome === 'started') context.childWatch.expect(started.runId);
+  return started;
 }
 
 async function holdAsParent(tx: Transaction, owner: Owner): Promise<void> {

@@ -18,7 +18,10 @@ export interface RunningAttempt {
   abort(reason: Failure): void;
   /** It is another worker's from now on: ends at once, and what its component still says or answers is dropped. */
   letGo(): void;
-  /** How the component ended, or was given up; with all its log lines and progress stored. Never rejects. */
+  /**
+   * How the component ended, or was given up, with its progress stored. The last lines of the log of a result are still to
+   * be stored: with it. Never rejects.
+   */
   readonly ended: Promise<AttemptEnd>;
 }
 
@@ -42,8 +45,8 @@ export function beginAttempt(context: WorkerContext, claim: ClaimedRows): Runnin
   const controller = new AbortController();
   const log = createLogWriter(context, claim.run.id);
   const progress = createProgressWriter(context, claim);
-  const handedOver = new Failure('lease_lost', 'the worker has handed this attempt over');
   const gone = Promise.withResolvers<Failure>();
+  let handedOver: Failure | undefined;
   const health = { hasLostStore: false };
   const attempt = toAttempt(context, claim, { signal: controller.signal, log, progress, health });
   const abort = (reason: Failure): void => {
@@ -60,8 +63,8 @@ export function beginAttempt(context: WorkerContext, claim: ClaimedRows): Runnin
     ]);
     stopTimer?.();
     await progress.finish();
-    await log.flush();
     if (outcome instanceof Failure || outcome.outcome === 'failed') {
+      await log.flush();
       const reason = controller.signal.aborted ? (controller.signal.reason as Failure) : undefined;
       const abortedBy = outcome === handedOver ? handedOver : reason;
       const failed = outcome instanceof Failure ? { failure: outcome, output: undefined } : outcome;
@@ -70,7 +73,11 @@ export function beginAttempt(context: WorkerContext, claim: ClaimedRows): Runnin
     }
     return { kind: 'result', result: outcome, log };
   };
-  return { claim, abort, letGo: () => gone.resolve(handedOver), ended: execute() };
+  const letGo = (): void => {
+    handedOver ??= new Failure('lease_lost', 'the worker has handed this attempt over');
+    gone.resolve(handedOver);
+  };
+  return { claim, abort, letGo, ended: execute() };
 }
 
 async function runComponent(

@@ -2,23 +2,28 @@ import type { EngineContext } from './context.ts';
 import { startLoop } from './loop.ts';
 import { readEnds } from './tables/read.ts';
 import { toRunView } from './tables/rows.ts';
+import type { RunRow } from './tables/rows.ts';
 import type { RunView } from './types.ts';
 
 const POLL_MS = 1000;
 const RETRY_MS = 250;
-/** New children have hardly ended: those that are waited for from the same moments on are looked at together. */
+/** Children have hardly ended when somebody begins to wait: those of the same moments are looked at together. */
 const GATHER_MS = 30;
+/** Children that were started and for which nobody waits yet; older ones are forgotten, which costs a look. */
+const MOST_EXPECTED = 10_000;
 
 /** Who waits for the end of which run; one statement looks for all of them. */
 export interface ChildWatch {
+  /** This process has just started the run: whatever signals its end is heard from now on. */
+  expect(runId: string): void;
   /** Resolves with the run once it is terminal, with undefined when there is none; rejects as `Attempt.childEnded`. */
   ended(runId: string, until?: AbortSignal): Promise<RunView | undefined>;
   stop(): Promise<void>;
 }
 
 /**
- * Looks for the ends of runs in bulk: at once for those that a signal names, each second for all. A thousand waiting
- * tasks cost one statement a second, and one per burst of ends.
+ * Looks for the ends of runs in bulk: at once for those that another process names, each second for all. An end that this
+ * process makes itself comes with its row. A thousand waiting tasks cost one statement a second.
  */
 export function startChildWatch(context: EngineContext): ChildWatch {
   const waiting: Waiting = new Map();
@@ -33,7 +38,7 @@ export function startChildWatch(context: EngineContext): ChildWatch {
     const ends = new Map((await readEnds(context.store.db, runIds)).map((end) => [end.id, end]));
     for (const runId of runIds) {
       const end = ends.get(runId);
-      if (end === undefined || end.run !== null) settle(waiting, runId, end?.run ? toRunView(end.run) : undefined);
+      if (end === undefined || end.run !== null) settle(waiting, runId, end?.run ? toEndView(end.run) : undefined);
     }
     return named.size > 0 ? 0 : POLL_MS;
   };
@@ -53,16 +58,28 @@ export function startChildWatch(context: EngineContext): ChildWatch {
       loop.wake();
     }, GATHER_MS).unref();
   };
-  const stopListening = context.signals.on('run', (runId) => {
+  const expected = new Map<string, RunRow | 'named' | undefined>();
+  const stopListening = context.signals.on('run', (runId, run) => {
+    if (run !== undefined && run.ended_at === null) return;
+    if (expected.has(runId)) expected.set(runId, run ?? 'named');
     if (!waiting.has(runId)) return;
+    if (run !== undefined) return settle(waiting, runId, toEndView(run));
     named.add(runId);
     loop.wake();
   });
   return {
+    expect(runId) {
+      expected.set(runId, undefined);
+      if (expected.size > MOST_EXPECTED) expected.delete(expected.keys().next().value!);
+    },
     async ended(runId, until) {
       until?.throwIfAborted();
+      const isExpected = expected.has(runId);
+      const heard = expected.get(runId);
+      expected.delete(runId);
+      if (typeof heard === 'object') return toEndView(heard);
       const end = wait(waiting, runId, until);
-      lookSoon(runId);
+      if (!isExpected || heard === 'named') lookSoon(runId);
       return end;
     },
     stop() {
@@ -71,6 +88,11 @@ export function startChildWatch(context: EngineContext): ChildWatch {
       return loop.stop();
     },
   };
+}
+
+/** The snapshot may be large; who waits for the end does not get it. */
+function toEndView(run: RunRow): RunView {
+  return toRunView({ ...run, snapshot: null });
 }
 
 type Settle = (run: RunView | undefined) => void;

@@ -77,7 +77,7 @@ async function tellOfBegun(context: EngineContext, commit: AfterCommit, claims: 
     if (!beganRun || told.has(run.id)) continue;
     told.add(run.id);
     await tellObservers(context, commit.tx, { run });
-    commit.effects.push(() => context.signals.send('run', run.id));
+    commit.effects.push(() => context.signals.send('run', run.id, run));
   }
   commit.effects.push(() => {
     context.world.reach('engine.claimed');

@@ -2,40 +2,23 @@ import { createHash } from 'node:crypto';
 import { Failure, failureKinds } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import { admissionSubject } from './admission.ts';
+import { createBatches } from './batches.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks } from './dispatch.ts';
+import type { Failing, Finishing, FinishOutcome, Succeeding, Success } from './ending.ts';
+import { logRoom, storeWith, writeFull } from './logs.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
 import type { RunEvent } from './state.ts';
 import type { ClaimedRows } from './tables/claim.ts';
-import { closeRun, endLastTask, endTask, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
+import { closeRun, endTask, endTasks, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
 import type { Owner, TaskEnd } from './tables/finish.ts';
-import type { RunRow, TaskRow } from './tables/rows.ts';
+import { endLastTasks } from './tables/last-ends.ts';
+import type { EndedRun, LastEnd } from './tables/last-ends.ts';
+import type { RunRow } from './tables/rows.ts';
 import type { RetryRule } from './types.ts';
 import type { WorkerContext } from './worker-context.ts';
-
-/** The attempt that is finished: its task as claimed. */
-export type Finishing = Pick<
-  TaskRow,
-  'id' | 'run_id' | 'fence' | 'retry' | 'retries' | 'losses' | 'continue_on_failure'
->;
-
-export interface Success {
-  readonly outcome: 'succeeded' | 'warned';
-  readonly warnings: number;
-  readonly output: unknown;
-}
-
-export interface Failing {
-  readonly failure: FailureRecord;
-  /** `lost`: the worker vanished. `handed_back`: the worker stops in good order. */
-  readonly cause: 'failed' | 'lost' | 'handed_back';
-  /** Kept on the task when the failure ends it. */
-  readonly output?: unknown;
-}
-
-export type FinishOutcome = 'ended' | 'retried' | 'returned' | 'cancelled' | 'dropped';
 
 const notStarted = (run: RunRow): FailureRecord =>
   new Failure(
@@ -46,8 +29,8 @@ const notStarted = (run: RunRow): FailureRecord =>
   ).toRecord();
 
 /**
- * Ends a task that did its work, and what follows from it, in one transaction: of one statement, when it was the last of
- * its run and nobody observes that. `dropped`: somebody newer owns it.
+ * Ends a task that did its work, and what follows from it, with the last lines of its log in one transaction: of one
+ * statement, when it was the last of its run and nobody observes that. `dropped`: somebody newer owns it.
  */
 export async function finishSuccess(
   context: WorkerContext,
@@ -56,32 +39,64 @@ export async function finishSuccess(
 ): Promise<FinishOutcome> {
   const isObserved = context.observers.some(({ kind }) => kind === run.kind);
   if (isLast && !isObserved && success.outcome === 'succeeded') {
-    const ended = await endLastTask(context.store.db, { ...toOwner(task), output: success.output });
+    const { output, lines } = success;
+    const ended = await context.lastEnds({ ...toOwner(task), output, lines });
     if (ended !== undefined) {
+      if (lines !== undefined) {
+        if (!ended.isLogged) await writeFull(context, context.store.db, task.run_id);
+        context.signals.send('log', task.run_id);
+      }
       context.metrics.attemptEnded?.('succeeded');
-      tellOfClosed(context, ended);
+      tellOfClosed(context, ended.run);
       context.world.reach('engine.finished');
       return 'ended';
     }
   }
-  return context.turns.take(task.run_id, (commit) => applySuccess(context, commit, { task, success }));
+  return context.turns.end(task.run_id, { task, success });
+}
+
+/** Last tasks that end in one statement. */
+const LAST_ENDS = 50;
+
+/** Ends of last tasks that come together, of any runs. */
+export function createLastEnds(context: EngineContext): WorkerContext['lastEnds'] {
+  const run = async (ends: readonly LastEnd[]): Promise<readonly (EndedRun | undefined)[]> => {
+    const ended = await endLastTasks(context.store.db, ends, logRoom(context));
+    return ends.map(({ runId }) => ended.get(runId));
+  };
+  return createBatches({ size: LAST_ENDS, run });
+}
+
+/** Ends tasks of one run that did their work, and what follows from that. */
+export async function applySuccesses(
+  context: EngineContext,
+  commit: AfterCommit,
+  { runId, finishes }: { readonly runId: string; readonly finishes: readonly Succeeding[] },
+): Promise<readonly FinishOutcome[]> {
+  const ends = finishes.map(({ task, success }) => ({ ...success, taskId: task.id, fence: task.fence ?? -1 }));
+  const ended = await endTasks(commit.tx, runId, ends);
+  const taskIds = new Set(ended?.taskIds);
+  const done = finishes.filter(({ task }) => taskIds.has(task.id));
+  await storeWith(
+    context,
+    commit.tx,
+    done.flatMap(({ success }) => success.lines ?? []),
+  );
+  for (const { task, success } of finishes) {
+    if (!taskIds.has(task.id)) commit.effects.push(() => context.metrics.fenceRejected?.());
+    else tellOfEnded(context, commit, success.outcome);
+  }
+  if (done.some(({ success }) => success.lines)) commit.effects.push(() => context.signals.send('log', runId));
+  if (ended?.run.open_tasks === 0) await endPhase(context, commit, ended);
+  return finishes.map(({ task }) => (taskIds.has(task.id) ? 'ended' : 'dropped'));
 }
 
 export async function applySuccess(
   context: EngineContext,
   commit: AfterCommit,
-  finish: { task: Finishing; success: Success },
+  finish: Succeeding,
 ): Promise<FinishOutcome> {
-  const { success } = finish;
-  return end(context, commit, {
-    ...toOwner(finish.task),
-    event: success.outcome === 'warned' ? 'warn' : 'succeed',
-    outcome: success.outcome,
-    output: success.output,
-    warnings: success.warnings,
-    error: null,
-    failsRun: false,
-  });
+  return (await applySuccesses(context, commit, { runId: finish.task.run_id, finishes: [finish] }))[0]!;
 }
 
 /** Ends, retries, hands back or cancels a task whose attempt failed. `dropped`: somebody newer owns it. */
@@ -181,11 +196,17 @@ async function end(context: EngineContext, commit: AfterCommit, taskEnd: TaskEnd
     commit.effects.push(() => context.metrics.fenceRejected?.());
     return 'dropped';
   }
-  context.world.reach('engine.task-ended');
-  commit.effects.push(() => context.metrics.attemptEnded?.(taskEnd.outcome));
+  tellOfEnded(context, commit, taskEnd.outcome);
   if (ended.run.open_tasks === 0) await endPhase(context, commit, ended);
-  commit.effects.push(() => context.world.reach('engine.finished'));
   return taskEnd.event === 'cancel' ? 'cancelled' : 'ended';
+}
+
+function tellOfEnded(context: EngineContext, commit: AfterCommit, outcome: string): void {
+  context.world.reach('engine.task-ended');
+  commit.effects.push(() => {
+    context.metrics.attemptEnded?.(outcome);
+    context.world.reach('engine.finished');
+  });
 }
 
 /** Called with the run locked and no open task left in its phase: begins the next phase or ends the run. */
@@ -226,7 +247,7 @@ async function close(
 
 function tellOfClosed(context: EngineContext, closed: RunRow): void {
   context.metrics.runEnded?.(closed.kind, closed.state);
-  context.signals.send('run', closed.id);
+  context.signals.send('run', closed.id, closed);
   if (closed.lane !== null || closed.pool !== null) context.signals.send('admit', admissionSubject(closed));
 }
 

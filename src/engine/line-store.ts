@@ -52,7 +52,9 @@ async function storeAll(
 ): Promise<void> {
   const byRun = Map.groupBy(some, ({ batch }) => batch.runId);
   // One order for all workers: else two could wait for each other's heads of logs.
-  const merged = [...byRun.values()].map(merge).toSorted((one, other) => (one.runId < other.runId ? -1 : 1));
+  const merged = [...byRun.values()]
+    .map((ofRun) => mergeLines(ofRun.map(({ batch }) => batch)))
+    .toSorted((one, other) => (one.runId < other.runId ? -1 : 1));
   let stored: ReadonlySet<string>;
   try {
     stored = await appendLines(context.store.db, merged, limitBytes);
@@ -67,11 +69,12 @@ async function storeAll(
   }
 }
 
-function merge(some: readonly Waiting[]): NewLines {
-  const sum = (read: (batch: NewLines) => number): number => some.reduce((total, { batch }) => total + read(batch), 0);
+/** Lines of one run as one. */
+export function mergeLines(batches: readonly NewLines[]): NewLines {
+  const sum = (read: (batch: NewLines) => number): number => batches.reduce((total, batch) => total + read(batch), 0);
   return {
-    runId: some[0]!.batch.runId,
-    content: some.map(({ batch }) => batch.content).join(''),
+    runId: batches[0]!.runId,
+    content: batches.map(({ content }) => content).join(''),
     bytes: sum((batch) => batch.bytes),
     visible: sum((batch) => batch.visible),
   };

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
-import type { Transaction } from '../store/index.ts';
+import type { Queryable, Transaction } from '../store/index.ts';
 import type { EngineContext } from './context.ts';
+import { mergeLines } from './line-store.ts';
 import { appendLines, closeLog } from './tables/log.ts';
 import type { NewLines } from './tables/log.ts';
 import type { LogEntry } from './types.ts';
@@ -19,6 +20,8 @@ export interface LogWriter {
   write(level: LogEntry['level'], message: string): void;
   /** Resolves when everything written so far is stored. Never rejects: a line that cannot be stored is kept back. */
   flush(): Promise<void>;
+  /** Hands out what was written and is not stored, for whoever stores it together with the end of the attempt. */
+  take(): Promise<NewLines | undefined>;
   /** Lines written from now on are dropped; those of an attempt that lost its task must not mix with its successor's. */
   close(): void;
 }
@@ -37,13 +40,17 @@ export function createLogWriter(context: WorkerContext, runId: string): LogWrite
   let isClosed = false;
   let isFull = false;
 
-  const drain = async (): Promise<void> => {
-    if (lines.length === 0) return;
+  const cut = (): NewLines | undefined => {
+    if (lines.length === 0) return undefined;
     const batch = { runId, content: lines.join(''), bytes, visible };
     lines = [];
     bytes = 0;
     visible = 0;
-    isFull = !(await store(context, batch));
+    return batch;
+  };
+  const drain = async (): Promise<void> => {
+    const batch = cut();
+    if (batch !== undefined) isFull = !(await store(context, batch));
   };
   const flush = (): Promise<void> => {
     clearTimeout(timer);
@@ -64,6 +71,12 @@ export function createLogWriter(context: WorkerContext, runId: string): LogWrite
       else timer ??= setTimeout(() => void flush(), FLUSH_MS);
     },
     flush,
+    async take() {
+      clearTimeout(timer);
+      timer = undefined;
+      await writing;
+      return cut();
+    },
     close() {
       isClosed = true;
     },
@@ -90,16 +103,24 @@ export function logRoom({ settings }: Pick<EngineContext, 'settings'>): number {
 /** False when the log is full. */
 async function store(context: WorkerContext, batch: NewLines): Promise<boolean> {
   const stored = await context.lineStore.append(batch);
-  if (!stored) {
-    const content = formatLine(
-      context.world.now().toISOString(),
-      'warn',
-      'the log of this run is full; later lines are dropped',
-    );
-    await closeLog(context.store.db, { runId: batch.runId, content, bytes: Buffer.byteLength(content), visible: 1 });
-  }
+  if (!stored) await writeFull(context, context.store.db, batch.runId);
   context.signals.send('log', batch.runId);
   return stored;
+}
+
+/** Stores lines of a run in the caller's transaction: those of several attempts as one. */
+export async function storeWith(context: EngineContext, tx: Transaction, batches: readonly NewLines[]): Promise<void> {
+  if (batches.length === 0) return;
+  const merged = mergeLines(batches);
+  const stored = await appendLines(tx, [merged], logRoom(context));
+  if (stored.size === 0) await writeFull(context, tx, merged.runId);
+}
+
+/** Writes the last line of a log into which no more fits. */
+export async function writeFull(context: EngineContext, db: Queryable, runId: string): Promise<void> {
+  const time = context.world.now().toISOString();
+  const content = formatLine(time, 'warn', 'the log of this run is full; later lines are dropped');
+  await closeLog(db, { runId, content, bytes: Buffer.byteLength(content), visible: 1 });
 }
 
 function cutMessage(message: string): string {

@@ -1,6 +1,7 @@
 import type { AttemptEnd, AttemptFailure, RunningAttempt } from './attempt.ts';
+import type { Failing, FinishOutcome } from './ending.ts';
 import { finishFailure, finishSuccess, hashKey, park } from './finish.ts';
-import type { Failing, FinishOutcome } from './finish.ts';
+import type { NewLines } from './tables/log.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 const RETRY_MS = 250;
@@ -15,8 +16,10 @@ export async function settle(
   const isLost = end.kind === 'failure' && end.abortedBy?.kind === 'lease_lost';
   if (!isLost) {
     if (end.kind === 'failure') explain(context, end, attempt);
-    await end.log.flush();
-    await storeEnd(context, attempt, { end, worker });
+    const isWork = end.kind === 'result' && end.result.outcome !== 'waiting';
+    const lines = isWork ? await end.log.take() : undefined;
+    if (!isWork) await end.log.flush();
+    await storeEnd(context, attempt, { end, lines, worker });
   }
   end.log.close();
 }
@@ -40,12 +43,12 @@ function explain(context: WorkerContext, end: AttemptFailure, attempt: RunningAt
 async function storeEnd(
   context: WorkerContext,
   attempt: RunningAttempt,
-  state: { end: AttemptEnd; worker: { readonly isStopping: boolean } },
+  state: { end: AttemptEnd; lines: NewLines | undefined; worker: { readonly isStopping: boolean } },
 ): Promise<void> {
   const { task } = attempt.claim;
   for (let tries = 0; ; tries++) {
     try {
-      const outcome = await applyEnd(context, attempt, state.end);
+      const outcome = await applyEnd(context, attempt, state);
       if (outcome === 'dropped') context.log('debug', 'a late completion was dropped', { task: task.id });
       return;
     } catch (error) {
@@ -65,7 +68,7 @@ function causeOf(end: AttemptFailure): Failing['cause'] {
 function applyEnd(
   context: WorkerContext,
   attempt: RunningAttempt,
-  end: AttemptEnd,
+  { end, lines }: { readonly end: AttemptEnd; readonly lines: NewLines | undefined },
 ): Promise<FinishOutcome | 'waiting'> {
   const { task } = attempt.claim;
   if (end.kind === 'failure') {
@@ -76,5 +79,5 @@ function applyEnd(
     return park(context, task, { callbackHash: hashKey(result.callbackKey), deadlineMs: result.deadlineMs });
   }
   const warnings = result.outcome === 'warned' ? result.warnings : 0;
-  return finishSuccess(context, attempt.claim, { outcome: result.outcome, warnings, output: result.output });
+  return finishSuccess(context, attempt.claim, { outcome: result.outcome, warnings, output: result.output, lines });
 }

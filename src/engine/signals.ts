@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { keepPlan } from '../store/index.ts';
 import type { Store, Transaction } from '../store/index.ts';
+import type { RunRow } from './tables/rows.ts';
 
 const CHANNEL = 'penstock_engine';
 const GATHER_MS = 10;
@@ -13,31 +14,33 @@ const LONGEST_TIMER_MS = 600_000;
  */
 export type Topic = 'queue' | 'waiting' | 'admit' | 'cancel' | 'run' | 'log' | 'outbox';
 
+type Listener = (subject: string, run?: RunRow) => void;
+
 /**
  * Wake-ups between the parts of one process and between processes. Speed only: a lost signal costs at most one polling
  * interval, so they are sent after the commit, many in one statement (a NOTIFY inside a transaction would make commits
  * queue behind each other).
  */
 export interface Signals {
-  /** Wakes listeners here at once, and in other processes shortly after. */
-  send(topic: Topic, subject?: string): void;
+  /** Wakes listeners here at once, and in other processes shortly after. Only those here get the row of a run. */
+  send(topic: Topic, subject?: string, run?: RunRow): void;
   /** Sends later, for what is due then. Forgotten when the process ends. */
   sendAfter(delayMs: number, topic: Topic, subject?: string): void;
   /** Sends with the commit of a transaction that the caller owns. */
   sendWith(tx: Transaction, topic: Topic, subject?: string): Promise<void>;
-  on(topic: Topic, listener: (subject: string) => void): () => void;
+  on(topic: Topic, listener: Listener): () => void;
   stop(): Promise<void>;
 }
 
 /** Opens the engine's channel. `instance` tells our own notifications from those of other processes. */
 export async function openSignals(store: Store, instance: string): Promise<Signals> {
-  const listeners = new Map<Topic, Set<(subject: string) => void>>();
+  const listeners = new Map<Topic, Set<Listener>>();
   const pending = new Set<string>();
   let sending: Promise<void> | undefined;
   let isStopped = false;
 
-  const dispatch = (topic: Topic, subject: string): void => {
-    for (const listener of listeners.get(topic) ?? []) listener(subject);
+  const dispatch = (topic: Topic, subject: string, run?: RunRow): void => {
+    for (const listener of listeners.get(topic) ?? []) listener(subject, run);
   };
   const flush = async (): Promise<void> => {
     // One turn of the event loop gathers what happens together.
@@ -53,9 +56,9 @@ export async function openSignals(store: Store, instance: string): Promise<Signa
     }
     sending = undefined;
   };
-  const send = (topic: Topic, subject = ''): void => {
+  const send: Signals['send'] = (topic, subject = '', run) => {
     if (isStopped) return;
-    dispatch(topic, subject);
+    dispatch(topic, subject, run);
     pending.add(`${instance} ${topic} ${subject}`);
     sending ??= flush();
   };

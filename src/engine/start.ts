@@ -2,6 +2,7 @@ import { Failure } from '../errors.ts';
 import type { Transaction } from '../store/index.ts';
 import { newId } from '../world.ts';
 import { admissionSubject } from './admission.ts';
+import { createBatches } from './batches.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks, topicsOf } from './dispatch.ts';
@@ -11,6 +12,7 @@ import type { AcceptedRun, StoredRun } from './tables/accept.ts';
 import type { Owner } from './tables/finish.ts';
 import { toJson } from './tables/rows.ts';
 import type { Labels, RetryRule, RunPlan, StartResult, TaskPlan } from './types.ts';
+import type { NewChild, WorkerContext } from './worker-context.ts';
 
 export const defaultRetry: RetryRule = { limit: 0, firstDelayMs: 1000, factor: 5, longestDelayMs: 300_000 };
 
@@ -81,13 +83,27 @@ async function acceptRuns(
   return results;
 }
 
+/** Children of one statement. */
+const CHILDREN = 100;
+
+/** Starts of children that come together: tasks of a phase begin in one moment, and each starts its own. */
+export function createChildStarts(context: EngineContext): WorkerContext['childStarts'] {
+  const run = async (children: readonly NewChild[]): Promise<readonly (StoredRun | undefined)[]> => {
+    const rows = children.map((child) => child.rows);
+    const parents = children.map(({ parent }) => parent);
+    const stored = await insertRuns(context.store.db, rows, parents);
+    return rows.map((row) => stored.get(row.run['id'] as string));
+  };
+  return createBatches({ size: CHILDREN, run });
+}
+
 /**
  * Accepts a run that is to be admitted first, for a task that owns it, in a statement that is a transaction of its own.
  * Undefined, and nothing written, when something is in the way or somebody observes such runs: a transaction in which the
  * task is held finds out what.
  */
 export async function acceptChild(
-  context: EngineContext,
+  context: WorkerContext,
   plan: RunPlan,
   parent: Owner,
 ): Promise<StartResult | undefined> {
@@ -95,7 +111,7 @@ export async function acceptChild(
   if (!mustBeAdmitted(plan) || isObserved) return undefined;
   const rows = toRows(context, plan);
   if (rows.run['state'] !== 'planned') return undefined;
-  const accepted = [...(await insertRuns(context.store.db, [rows], parent)).values()][0];
+  const accepted = await context.childStarts({ rows, parent });
   if (accepted === undefined) return undefined;
   tellOfLine(context, plan);
   const { id, number, path } = accepted.run;

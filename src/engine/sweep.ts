@@ -4,7 +4,7 @@ import { transact } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { dispatchTasks } from './dispatch.ts';
 import { applyFailure } from './finish.ts';
-import type { Failing, Finishing } from './finish.ts';
+import type { Failing, Finishing } from './ending.ts';
 import { startLoop } from './loop.ts';
 import type { Loop } from './loop.ts';
 import { createLogWriter } from './logs.ts';

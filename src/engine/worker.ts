@@ -5,11 +5,13 @@ import { startChildWatch } from './child-watch.ts';
 import { startClaiming } from './claiming.ts';
 import type { Hold } from './claiming.ts';
 import type { EngineContext } from './context.ts';
-import { finishFailure } from './finish.ts';
+import type { Succeeding } from './ending.ts';
+import { applySuccesses, createLastEnds, finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLineStore } from './line-store.ts';
 import { logRoom } from './logs.ts';
 import { startOutboxSenders } from './outbox.ts';
+import { createChildStarts } from './start.ts';
 import { startSweeper } from './sweep.ts';
 import { createTurns } from './turns.ts';
 import type { Worker } from './types.ts';
@@ -26,7 +28,11 @@ export function startWorkerLoop(engine: EngineContext): Worker {
   const context: WorkerContext = {
     ...engine,
     childWatch: startChildWatch(engine),
-    turns: createTurns(engine),
+    turns: createTurns(engine, (commit, runId, finishes: readonly Succeeding[]) =>
+      applySuccesses(engine, commit, { runId, finishes }),
+    ),
+    childStarts: createChildStarts(engine),
+    lastEnds: createLastEnds(engine),
     lineStore: createLineStore(engine, logRoom(engine)),
   };
   const hold: Hold = { running: new Set(), executions: new Set(), isStopping: false };

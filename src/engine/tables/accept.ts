@@ -28,20 +28,20 @@ const TASK_COLUMNS =
 
 /**
  * Writes runs and their tasks, numbered in the order given, in one statement. A run with an idempotency key that another
- * has, or a concurrency key that a live one has, is not written; nor is any when `parent` does not own its task, or its
- * run is to end. Answers what was, by the ids.
+ * has, or a concurrency key that a live one has, is not written. With `parents`, nor is one whose parent (of the same
+ * place) does not own its task, or of which the run is to end. Answers what was, by the ids.
  */
 export async function insertRuns(
   tx: Queryable,
   given: readonly AcceptedRun[],
-  parent?: Owner,
+  parents?: readonly Owner[],
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const runs = JSON.stringify(given.map(({ run }, place) => withoutNulls({ ...run, place })));
   const tasks = JSON.stringify(given.flatMap((one) => one.tasks.map((task) => ({ ...task, run_id: one.run['id'] }))));
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
-    with ${parent ? sql`${asParent(parent)}, ` : sql``}given as (
+    with ${parents ? sql`${asParents(parents)}, ` : sql``}given as (
       select * from json_to_recordset(${runs}::json) as x (
-        ${RUN_COLUMNS}) ${parent ? sql`where exists (select 1 from owned)` : sql``}
+        ${RUN_COLUMNS}) ${parents ? sql`where exists (select 1 from owned where owned.id = x.parent_task_id)` : sql``}
     ), placed as (
       select related.*, nextval('run_number') as number from (
         select given.*, parent.path as parent_run_path, case when parent.ended_at is null then parent.id end as live_parent_id
@@ -89,13 +89,18 @@ export async function insertRuns(
   return new Map(rows.map(({ run, queued }) => [run.id, { run, queued: queued ?? [] }]));
 }
 
-/** As `holdTaskOfRun`: the run first, then the task. */
-function asParent({ runId, taskId, fence }: Owner): RawBuilder<unknown> {
+/** As `holdTaskOfRun`: the runs first, then the tasks. */
+function asParents(owners: readonly Owner[]): RawBuilder<unknown> {
+  const taskIds = owners.map(({ taskId }) => taskId);
   return sql`held as materialized (
-      select id from run where id = ${runId} and cancel_requested_at is null for share
+      select id from run where id = any(${owners.map(({ runId }) => runId)}) and cancel_requested_at is null
+      order by id for share
     ), owned as materialized (
-      select task.id from task, held
-      where task.id = ${taskId} and task.fence = ${fence} and task.state = 'running' for share of task
+      select task.id from task
+        join unnest(${taskIds}::text[], ${owners.map(({ fence }) => fence)}::bigint[]) as owner (task_id, fence)
+          on owner.task_id = task.id and owner.fence = task.fence
+      where task.id = any(${taskIds}) and task.run_id in (select id from held) and task.state = 'running'
+      order by task.id for share of task
     )`;
 }
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import type { FailureRecord } from '../../errors.ts';
 import { keepPlan } from '../../store/index.ts';
-import type { Queryable, Transaction } from '../../store/index.ts';
+import type { Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter, taskStatesBefore } from '../state.ts';
 import type { RunEvent, TaskEvent } from '../state.ts';
 import { toJson } from './rows.ts';
@@ -77,39 +77,61 @@ export async function endTask(tx: Transaction, end: TaskEnd): Promise<EndedTask 
   return rows[0];
 }
 
+/** A task that did its work. */
+export interface WorkEnd {
+  readonly taskId: string;
+  readonly fence: number;
+  readonly outcome: 'succeeded' | 'warned';
+  readonly output: unknown;
+  readonly warnings: number;
+}
+
+export interface EndedTasks extends EndedTask {
+  readonly taskIds: readonly string[];
+}
+
 /**
- * Ends the last task of a run and the run with it, both as succeeded, in a statement that is a transaction of its own.
- * Undefined, and nothing written, when that is not all there is to it: then `endTask` finds out what is.
+ * As `endTask`, for tasks of one run that did their work. Tasks that somebody newer owns are not in the answer, and
+ * nothing of them is written; undefined when no task is left.
  */
-export async function endLastTask(
-  db: Queryable,
-  end: Owner & { readonly output: unknown },
-): Promise<RunRow | undefined> {
-  const { rows } = await sql<{ run: RunRow }>`${keepPlan}
-    with locked as (
-      select id from run where id = ${end.runId} and open_tasks = 1 and cancel_requested_at is null
-        and not (has_failed or has_cancelled or has_warned) and state = any(${runStatesBefore('claim')})
-        and not exists (select 1 from task where run_id = ${end.runId} and task.state = 'planned')
-      for no key update
+export async function endTasks(
+  tx: Transaction,
+  runId: string,
+  ends: readonly WorkEnd[],
+): Promise<EndedTasks | undefined> {
+  const taskIds = ends.map((end) => end.taskId);
+  const states = ends.map(({ outcome }) => taskStateAfter(outcome === 'warned' ? 'warn' : 'succeed'));
+  const { rows } = await sql<EndedTasks>`${keepPlan}
+    with given as materialized (
+      select * from unnest(${taskIds}::text[], ${ends.map(({ fence }) => fence)}::bigint[], ${states}::text[],
+        ${ends.map(({ outcome }) => outcome)}::text[], ${ends.map(({ output }) => toJson(output))}::text[],
+        ${ends.map(({ warnings }) => warnings)}::integer[]) as x (task_id, fence, state, outcome, output, warnings)
+    ), locked as (
+      select id from run where id = ${runId} for no key update
     ), ended as (
-      update task set state = ${taskStateAfter('succeed')}, output = ${toJson(end.output)}::json, error = null,
-        losses = 0, ended_at = now()
-      from locked
-      where task.id = ${end.taskId} and task.run_id = locked.id and task.fence = ${end.fence}
-        and task.state = any(${taskStatesBefore('succeed')})
-      returning task.run_id, task.id, task.attempt
+      update task set state = given.state, output = given.output::json, error = null, losses = 0, ended_at = now()
+      from locked, given
+      where task.id = any(${taskIds}) and task.id = given.task_id and task.run_id = locked.id
+        and task.fence = given.fence and task.state = any(${taskStatesBefore('succeed')})
+      returning task.run_id, task.id, task.attempt, given.outcome, given.warnings
     ), closed as (
-      update attempt set ended_at = now(), outcome = 'succeeded', lease_until = null, deadline_at = null
+      update attempt set ended_at = now(), outcome = ended.outcome, error = null, lease_until = null, deadline_at = null
       from ended where attempt.task_id = ended.id and attempt.number = ended.attempt
-    ), freed as (
-      delete from admission_line using ended where admission_line.run_id = ended.run_id
-    ), over as (
-      update run set state = ${runStateAfter('succeed')}, ended_at = now(), open_tasks = 0
-      from ended where run.id = ended.run_id
+    ), counted as (
+      update run set open_tasks = run.open_tasks - total.size, warnings = run.warnings + total.warnings,
+        has_warned = run.has_warned or total.has_warned
+      from (
+        select run_id, count(*)::integer as size, sum(warnings)::integer as warnings,
+          bool_or(outcome = 'warned') as has_warned
+        from ended group by run_id) total
+      where run.id = total.run_id
       returning run.*
     )
-    select row_to_json(over) as run from over`.execute(db);
-  return rows[0]?.run;
+    select (select json_agg(id) from ended) as "taskIds", row_to_json(counted) as run, case
+      when counted.open_tasks = 0 then exists (
+        select 1 from task where task.run_id = counted.id and task.state = 'planned') end as "hasNextPhase"
+    from counted`.execute(tx);
+  return rows[0];
 }
 
 export interface TaskReturn extends Owner {
