@@ -107,26 +107,25 @@ function origins(value: string): string[] {
   return all;
 }
 
-function folders(value: string): string[] {
+function paths(value: string): string[] {
   const all = list(value);
-  const bad = all.find((folder) => !isAbsolute(folder));
-  if (bad !== undefined) throw new Error(`give absolute folders, separated by commas; "${bad}" is not absolute`);
-  return all.map((folder) => resolve(folder));
-}
-
-function hostPorts(value: string): string[] {
-  const all = list(value).map((entry) => entry.toLowerCase());
-  const bad = all.find((entry) => !/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+):\d{1,5}$/.test(entry));
-  if (bad !== undefined) throw new Error(`give host:port, separated by commas; "${bad}" is none`);
+  const bad = all.find((path) => !isAbsolute(path));
+  if (bad !== undefined) throw new Error(`give absolute paths, separated by commas; "${bad}" is not absolute`);
   return all;
 }
 
-function hostNames(value: string): string[] {
-  const all = list(value).map((entry) => entry.toLowerCase());
-  const bad = all.find((entry) => !/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(entry));
-  if (bad !== undefined) throw new Error(`give host names or *.suffix, separated by commas; "${bad}" is none`);
-  return all;
+const folders = (value: string): string[] => paths(value).map((path) => resolve(path));
+
+function hosts(pattern: RegExp, wanted: string): (value: string) => string[] {
+  return (value) => {
+    const all = list(value).map((entry) => entry.toLowerCase());
+    const bad = all.find((entry) => !pattern.test(entry));
+    if (bad !== undefined) throw new Error(`give ${wanted}, separated by commas; "${bad}" is none`);
+    return all;
+  };
 }
+const hostPorts = hosts(/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+):\d{1,5}$/, 'host:port');
+const hostNames = hosts(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'host names or *.suffix');
 
 function componentAddresses(value: string): Map<string, string> {
   return new Map(
@@ -154,19 +153,13 @@ function faces(value: string): string[] {
   return all;
 }
 
-function programs(value: string): string[] {
-  const all = list(value);
-  const bad = all.find((program) => !isAbsolute(program));
-  if (bad !== undefined) throw new Error(`give absolute paths, separated by commas; "${bad}" is not absolute`);
-  return all;
-}
-
 function keyText(value: string): string {
   if (Buffer.from(value, 'base64').length !== 32)
     throw new Error('give 32 bytes as base64, e.g. from `openssl rand -base64 32`');
   return value;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
 type Settings = { readonly [Key in keyof Config]: Setting<Config[Key]> };
 
 const settings: Settings = {
@@ -275,7 +268,7 @@ const settings: Settings = {
   shellPrograms: {
     fallback: '',
     about: 'Absolute paths of programs that shell.run may start, by commas; none = shell.run is off.',
-    parse: programs,
+    parse: paths,
   },
   containerImages: {
     fallback: '',
@@ -337,7 +330,7 @@ export function describeSettings(): readonly { variable: string; fallback: strin
  * Reads the whole configuration from `PENSTOCK_*` variables. An unknown or invalid one throws a `configuration_invalid`
  * failure that names it and the remedy and shows no secret. An empty variable counts as absent.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(environment: Environment = process.env): Config {
   refuseUnknown(environment);
   const host = environment['PENSTOCK_HOST'] || '127.0.0.1';
   const derived: Partial<Record<keyof Config, string>> = {
@@ -363,11 +356,18 @@ const NO_CLOUD_KEYS = {
 /** What a process that opens connections may see of the environment: the server's own cloud credentials, or none. */
 export function cloudEnvironment(
   { serverKeys }: Pick<Config, 'serverKeys'>,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
+  environment: Environment = process.env,
 ): Readonly<Record<string, string>> {
-  if (serverKeys === 'refuse') return NO_CLOUD_KEYS;
-  const wanted = Object.entries(environment).filter(([name]) => name === 'HOME' || name.startsWith('AWS_'));
-  return Object.fromEntries(wanted) as Record<string, string>;
+  return serverKeys === 'refuse' ? NO_CLOUD_KEYS : pick(environment, /^(HOME|AWS_.*)$/);
+}
+
+/** What the program that runs containers may see: what tells where its store, its daemon and its registries are. */
+export function runtimeEnvironment(environment: Environment = process.env): Readonly<Record<string, string>> {
+  return pick(environment, /^(HOME|TMPDIR|(XDG|DOCKER|CONTAINERS?|REGISTRY|DBUS|SSL)_.*|(https?|no)_proxy)$/i);
+}
+
+function pick(environment: Environment, names: RegExp): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => names.test(name))) as Record<string, string>;
 }
 
 /** Makes this process see no more than `cloudEnvironment` allows: it opens tables for other engines by itself. */
@@ -389,7 +389,7 @@ function parseSetting(key: string, setting: Setting<unknown>, value: string): un
   }
 }
 
-function refuseUnknown(environment: Readonly<Record<string, string | undefined>>): void {
+function refuseUnknown(environment: Environment): void {
   const known = new Set(Object.keys(settings).map(variableOf));
   const unknown = Object.keys(environment).find((name) => name.startsWith('PENSTOCK_') && !known.has(name));
   if (unknown === undefined) return;

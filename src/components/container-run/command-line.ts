@@ -3,6 +3,7 @@ export interface ContainerAsk {
   readonly image: string;
   readonly command?: string;
   readonly args: readonly string[];
+  /** Processors. */
   readonly cpu: number;
   readonly memory: string;
 }
@@ -26,14 +27,21 @@ export function buildCommandLine(ask: ContainerAsk, { name, envFile }: Container
   return [
     'run',
     '--rm',
+    // It was brought before: a failure from here on is not one of the registry.
+    '--pull=never',
     `--name=${name}`,
     '--network=none',
     '--cap-drop=ALL',
     '--security-opt=no-new-privileges',
     '--read-only',
-    `--tmpfs=/work:rw,nosuid,nodev,mode=1777,size=${WORK_BYTES}`,
-    `--tmpfs=/tmp:rw,nosuid,nodev,mode=1777,size=${WORK_BYTES}`,
+    // Docker takes away `exec` unless it is asked for, podman does not.
+    `--tmpfs=/work:rw,exec,nosuid,nodev,mode=1777,size=${WORK_BYTES}`,
+    `--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777,size=${WORK_BYTES}`,
     '--workdir=/work',
+    // What it writes comes to us; the runtime would keep all of it on its disk as well.
+    '--log-driver=none',
+    // Whoever removes it has asked it to end before; podman would wait for ten seconds more.
+    '--stop-timeout=0',
     `--pids-limit=${MOST_PROCESSES}`,
     `--memory=${ask.memory}`,
     `--memory-swap=${ask.memory}`,

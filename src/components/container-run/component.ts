@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
@@ -6,19 +5,20 @@ import { Failure } from '../../errors.ts';
 import {
   checkProgramInput,
   inWorkFolder,
+  isOffWithout,
   programParameters,
   readEnv,
+  readProgramAsk,
+  refuseUnlisted,
   runProcess,
   TERM_GRACE_MS,
-  USUAL_SECONDS,
 } from '../kit/index.ts';
-import type { ComponentCall, ComponentSpec, CreateComponent, Parameters } from '../kit/index.ts';
+import type { AllowList, ComponentCall, ComponentSpec, CreateComponent, Parameters, ProgramAsk } from '../kit/index.ts';
 import { buildCommandLine, containerName, type ContainerAsk } from './command-line.ts';
+import { explainEnd } from './ending.ts';
+import { bringImage, environmentOf, REMOVAL_MS, removeContainer } from './runtime.ts';
 
 const { args, env, timeoutSeconds } = programParameters;
-const REMOVAL_MS = 10_000;
-/** Where the program that runs containers looks for others. */
-const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const schema = {
   type: 'object',
@@ -60,86 +60,75 @@ const schema = {
   },
 };
 
-interface Ask extends ContainerAsk {
-  readonly env: Readonly<Record<string, string>>;
-  readonly timeoutSeconds: number;
-}
+type Ask = ContainerAsk & ProgramAsk;
 
 function readAsk(parameters: Parameters): Ask {
-  const given = parameters as Partial<Ask>;
+  const given = parameters as Partial<ContainerAsk>;
   return {
+    ...readProgramAsk(parameters),
     image: given.image ?? '',
     ...(given.command !== undefined && { command: given.command }),
-    args: given.args ?? [],
-    env: given.env ?? {},
     cpu: given.cpu ?? 1,
     memory: given.memory ?? '512m',
-    timeoutSeconds: given.timeoutSeconds ?? USUAL_SECONDS,
   };
 }
 
 /** Runs a container of an image that the administrator allows. */
-export const component: CreateComponent = ({ config }) =>
-  ({
+export const component: CreateComponent = ({ config }) => {
+  const entries = config.containerImages;
+  const allowed: AllowList = { setting: 'PENSTOCK_CONTAINER_IMAGES', entries, parameter: 'image', noun: 'image' };
+  return {
     id: 'container.run',
     name: 'Container',
     description: 'Runs a container without network on this server, of an image that its administrator allows.',
     schema,
     graceMs: TERM_GRACE_MS + REMOVAL_MS + 5000,
-    isOffBecause:
-      config.containerImages.length > 0
-        ? null
-        : 'Switched off: PENSTOCK_CONTAINER_IMAGES of this server allows no image.',
-    check: (parameters) => check(config, readAsk(parameters)),
-    execute: (call) => runContainer(config, call, readAsk(call.parameters)),
-  }) satisfies ComponentSpec;
+    isOffBecause: isOffWithout(allowed),
+    check(parameters) {
+      const ask = readAsk(parameters);
+      checkProgramInput({ texts: [ask.image, ask.command ?? '', ...ask.args], env: ask.env });
+      refuseBrokenLines(ask.env);
+      refuseUnlisted(allowed, ask.image);
+    },
+    async execute(call) {
+      const ask = readAsk(call.parameters);
+      // The list may have become shorter since the run was accepted.
+      refuseUnlisted(allowed, ask.image);
+      return runContainer(config, call, ask);
+    },
+  } satisfies ComponentSpec;
+};
 
-type Settings = Pick<Config, 'containerImages' | 'containerProgram' | 'dataDir'>;
-
-function check(config: Settings, ask: Ask): void {
-  checkProgramInput({ texts: [ask.image, ask.command ?? '', ...ask.args], env: ask.env });
-  const broken = Object.entries(ask.env).find(([, value]) => /[\r\n]/.test(value));
+/** The file of the variables has one on each line. */
+function refuseBrokenLines(given: Readonly<Record<string, string>>): void {
+  const broken = Object.entries(given).find(([, value]) => /[\r\n]/.test(value));
   if (broken) throw new Failure('bad_request', `Parameter 'env.${broken[0]}' must be one line`);
-  refuseUnlisted(config, ask);
 }
 
-function refuseUnlisted({ containerImages }: Settings, { image }: Ask): void {
-  if (containerImages.includes(image) && !image.startsWith('-')) return;
-  throw new Failure('bad_request', `Parameter 'image': ${JSON.stringify(image)} is none of the allowed images`, {
-    advice: 'Ask the administrator to add it to PENSTOCK_CONTAINER_IMAGES.',
-  });
-}
-
-async function runContainer(config: Settings, call: ComponentCall, ask: Ask): Promise<unknown> {
-  // The list may have become shorter since the run was accepted.
-  refuseUnlisted(config, ask);
+async function runContainer(
+  config: Pick<Config, 'containerProgram' | 'dataDir'>,
+  call: ComponentCall,
+  ask: Ask,
+): Promise<unknown> {
   const name = containerName(call.attempt.task.id);
-  // The container of a lost attempt lives on when only the program that waits for it has died.
-  if (call.attempt.task.memo !== null) await removeContainer(config, name);
-  return inWorkFolder(config, call, async (cwd) => {
-    const envFile = join(cwd, 'variables');
-    const lines = Object.entries(readEnv(ask.env)).map(([key, value]) => `${key}=${value}\n`);
-    await writeFile(envFile, lines.join(''), { mode: 0o600 });
-    try {
+  try {
+    return await inWorkFolder(config, call, async (cwd) => {
+      const envFile = join(cwd, 'variables');
+      const lines = Object.entries(readEnv(ask.env)).map(([key, value]) => `${key}=${value}\n`);
+      await writeFile(envFile, lines.join(''), { mode: 0o600 });
+      await bringImage(config, call, { image: ask.image, cwd });
       return await runProcess(call, {
         program: config.containerProgram,
         args: buildCommandLine(ask, { name, envFile }),
-        env: { PATH: SEARCH_PATH, HOME: cwd },
+        env: environmentOf('other'),
         cwd,
         timeoutMs: ask.timeoutSeconds * 1000,
+        explain: (code, output) => explainEnd(ask, code, output),
       });
-    } catch (error) {
-      // It ends with the program that waits for it, unless that was killed.
-      await removeContainer(config, name);
-      throw error;
-    }
-  });
-}
-
-/** Ends and removes the container if it is there; never fails. */
-function removeContainer({ containerProgram }: Settings, name: string): Promise<void> {
-  const options = { env: { PATH: SEARCH_PATH }, timeout: REMOVAL_MS, killSignal: 'SIGKILL' } as const;
-  return new Promise((resolve) => {
-    execFile(containerProgram, ['rm', '--force', '--', name], options, () => resolve());
-  });
+    });
+  } catch (error) {
+    // It ends with the program that waits for it, unless that was killed: now, or with the server that had started it.
+    await removeContainer(config, name);
+    throw error;
+  }
 }

@@ -1,7 +1,10 @@
+export { isOffWithout, refuseUnlisted } from './allow-list.ts';
+export type { AllowList } from './allow-list.ts';
 export { TERM_GRACE_MS, runProcess } from './process.ts';
 export type { ProcessEnd, ProcessOrder } from './process.ts';
 export * as programParameters from './program-parameters.ts';
-export { checkProgramInput, readEnv, USUAL_SECONDS } from './program-parameters.ts';
+export { checkProgramInput, readEnv, readProgramAsk } from './program-parameters.ts';
+export type { ProgramAsk } from './program-parameters.ts';
 export { inWorkFolder } from './work-folder.ts';
 export type * from './ports.ts';
 export type * from './types.ts';

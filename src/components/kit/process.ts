@@ -12,6 +12,8 @@ export interface ProcessOrder {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly timeoutMs: number;
+  /** What an exit code means that is not one of the program's own; the usual failure when it answers nothing. */
+  readonly explain?: (code: number, output: string) => Failure | undefined;
 }
 
 export interface ProcessEnd {
@@ -61,7 +63,10 @@ export async function runProcess({ attempt }: ComponentCall, order: ProcessOrder
     if (child.pid !== undefined) await attempt.remember({ hasBegun: true, group: await describeGroup(child.pid) });
     const end = await ending;
     if (stopper.reason !== undefined) throw stopper.reason;
-    return judge(end, { output: output.end(), durationMs: Math.round(performance.now() - started) });
+    const rest = { output: output.end(), durationMs: Math.round(performance.now() - started) };
+    const explained = end.code === null || end.code === 0 ? undefined : order.explain?.(end.code, rest.output);
+    if (explained !== undefined) throw explained;
+    return judge(end, rest);
   } finally {
     output.end();
     clearTimeout(timer);

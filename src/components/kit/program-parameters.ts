@@ -1,4 +1,5 @@
 import { Failure } from '../../errors.ts';
+import type { Parameters } from './types.ts';
 
 /** Schemas of what programs are given; `#name` in the environment is secret and reaches the program as `name`. */
 export const args = {
@@ -17,8 +18,8 @@ export const env = {
   description: 'All variables that the program sees. A value under "#NAME" is secret and becomes NAME.',
 };
 
-export const LONGEST_SECONDS = 86_400;
-export const USUAL_SECONDS = 3600;
+const LONGEST_SECONDS = 86_400;
+const USUAL_SECONDS = 3600;
 
 export const timeoutSeconds = {
   type: 'integer',
@@ -28,6 +29,19 @@ export const timeoutSeconds = {
   title: 'Time limit in seconds',
   description: 'After it the program is ended.',
 };
+
+/** What every program is given. */
+export interface ProgramAsk {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutSeconds: number;
+}
+
+/** Reads what the schemas above describe. */
+export function readProgramAsk(parameters: Parameters): ProgramAsk {
+  const given = parameters as Partial<ProgramAsk>;
+  return { args: given.args ?? [], env: given.env ?? {}, timeoutSeconds: given.timeoutSeconds ?? USUAL_SECONDS };
+}
 
 /** The environment with the names that the program sees. */
 export function readEnv(given: Readonly<Record<string, string>>): Record<string, string> {

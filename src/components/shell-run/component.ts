@@ -1,17 +1,18 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import type { Config } from '../../config.ts';
 import { Failure } from '../../errors.ts';
 import {
   checkProgramInput,
   inWorkFolder,
+  isOffWithout,
   programParameters,
   readEnv,
+  readProgramAsk,
+  refuseUnlisted,
   runProcess,
   TERM_GRACE_MS,
-  USUAL_SECONDS,
 } from '../kit/index.ts';
-import type { ComponentCall, ComponentSpec, CreateComponent, Parameters } from '../kit/index.ts';
+import type { AllowList, ComponentCall, ComponentSpec, CreateComponent, Parameters, ProgramAsk } from '../kit/index.ts';
 import { refuseCode } from './environment.ts';
 import { limitsOf } from './limits.ts';
 
@@ -36,61 +37,45 @@ const schema = {
   },
 };
 
-interface Ask {
+interface Ask extends ProgramAsk {
   readonly command: string;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly timeoutSeconds: number;
 }
 
 function readAsk(parameters: Parameters): Ask {
-  const given = parameters as Partial<Ask>;
-  return {
-    command: given.command ?? '',
-    args: given.args ?? [],
-    env: given.env ?? {},
-    timeoutSeconds: given.timeoutSeconds ?? USUAL_SECONDS,
-  };
+  return { ...readProgramAsk(parameters), command: (parameters['command'] as string | undefined) ?? '' };
 }
 
 /** Runs a program of this server that its administrator allows. */
-export const component: CreateComponent = ({ config }) =>
-  ({
+export const component: CreateComponent = ({ config }) => {
+  const { dataDir, shellPrograms: entries } = config;
+  const allowed: AllowList = { setting: 'PENSTOCK_SHELL_PROGRAMS', entries, parameter: 'command', noun: 'program' };
+  return {
     id: 'shell.run',
     name: 'Program',
     description: 'Runs a program of this server, one of those that its administrator allows.',
     schema,
     graceMs: TERM_GRACE_MS + 5000,
-    isOffBecause:
-      config.shellPrograms.length > 0
-        ? null
-        : 'Switched off: PENSTOCK_SHELL_PROGRAMS of this server allows no program.',
+    isOffBecause: isOffWithout(allowed),
     check(parameters) {
       const ask = readAsk(parameters);
       checkProgramInput({ texts: [ask.command, ...ask.args], env: ask.env });
       refuseCode(ask.env);
-      refuseUnlisted(config, ask);
+      refuseUnlisted(allowed, ask.command);
     },
-    execute: (call) => runShell(config, call, readAsk(call.parameters)),
-  }) satisfies ComponentSpec;
+    async execute(call) {
+      const ask = readAsk(call.parameters);
+      // The list may have become shorter since the run was accepted.
+      refuseUnlisted(allowed, ask.command);
+      return runShell(dataDir, call, ask);
+    },
+  } satisfies ComponentSpec;
+};
 
-type Settings = Pick<Config, 'shellPrograms' | 'dataDir'>;
-
-/** The path must be one of the list, letter by letter: no other spelling of it, no arguments in it. */
-function refuseUnlisted({ shellPrograms }: Settings, { command }: Ask): void {
-  if (shellPrograms.includes(command)) return;
-  throw new Failure('bad_request', `Parameter 'command': ${JSON.stringify(command)} is none of the allowed programs`, {
-    advice: 'Ask the administrator to add it to PENSTOCK_SHELL_PROGRAMS.',
-  });
-}
-
-async function runShell(config: Settings, call: ComponentCall, ask: Ask): Promise<unknown> {
-  // The list may have become shorter since the run was accepted.
-  refuseUnlisted(config, ask);
+async function runShell(dataDir: string, call: ComponentCall, ask: Ask): Promise<unknown> {
   await access(ask.command, constants.X_OK).catch((error: NodeJS.ErrnoException) => {
     throw new Failure('configuration_invalid', `${ask.command} cannot be started: ${error.code}`, { cause: error });
   });
-  return inWorkFolder(config, call, async (cwd) => {
+  return inWorkFolder({ dataDir }, call, async (cwd) => {
     const limited = await limitsOf(ask);
     const order = { ...limited, env: readEnv(ask.env), cwd, timeoutMs: ask.timeoutSeconds * 1000 };
     return runProcess(call, order);
