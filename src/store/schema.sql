@@ -182,6 +182,10 @@ CREATE INDEX message_listing ON message USING btree (project, id DESC);
 CREATE INDEX message_of_job ON message USING btree (job_number, id DESC);
 CREATE INDEX message_of_orchestration ON message USING btree (orchestration_id, id DESC);
 
+create table nesting_gate (
+  never boolean not null
+);
+
 create table orchestration (
   id bigint not null generated always as identity,
   project text not null,
@@ -246,6 +250,7 @@ create table orchestration_job (
   coalesced_ticks integer not null default 0,
   usual_seconds double precision,
   backfill_id bigint,
+  tasks_bytes integer generated always as (octet_length((tasks)::text)) stored,
   constraint orchestration_job_pkey PRIMARY KEY (run_id),
   constraint orchestration_job_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES orchestration_backfill(id),
   constraint orchestration_job_orchestration_id_fkey FOREIGN KEY (orchestration_id) REFERENCES orchestration(id),
@@ -512,6 +517,9 @@ create table task (
   ended_at timestamp with time zone,
   waits boolean not null default false,
   memo json,
+  input_bytes integer generated always as (octet_length((input)::text)) stored,
+  output_bytes integer generated always as (octet_length((output)::text)) stored,
+  output_head text generated always as ("left"((output)::text, 64)) stored,
   constraint task_pkey PRIMARY KEY (id),
   constraint task_run_id_key_key UNIQUE (run_id, key),
   constraint task_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE,

@@ -147,6 +147,10 @@ export interface MessageTable {
   sent_at: Timestamp | null;
 }
 
+export interface NestingGateTable {
+  never: boolean;
+}
+
 export interface OrchestrationTable {
   id: Always<number>;
   project: string;
@@ -200,6 +204,7 @@ export interface OrchestrationJobTable {
   coalesced_ticks: Generated<number>;
   usual_seconds: number | null;
   backfill_id: number | null;
+  tasks_bytes: Always<number | null>;
 }
 
 export interface OrchestrationRequestTable {
@@ -402,6 +407,9 @@ export interface TaskTable {
   ended_at: Timestamp | null;
   waits: Generated<boolean>;
   memo: Json | null;
+  input_bytes: Always<number | null>;
+  output_bytes: Always<number | null>;
+  output_head: Always<string | null>;
 }
 
 export interface TokensTable {
@@ -435,6 +443,7 @@ export interface Database {
   log_chunk: LogChunkTable;
   log_head: LogHeadTable;
   message: MessageTable;
+  nesting_gate: NestingGateTable;
   orchestration: OrchestrationTable;
   orchestration_backfill: OrchestrationBackfillTable;
   orchestration_job: OrchestrationJobTable;

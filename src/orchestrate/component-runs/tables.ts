@@ -10,28 +10,29 @@ export interface ComponentRow {
   readonly result: unknown;
 }
 
-const MOST_BYTES = 32 * 1024 * 1024;
-const LARGEST_VALUE = 2 * 1024 * 1024;
+/** Of the parameters in one answer, and of the results; each largest that goes beyond is left out. */
+const MOST_BYTES = 8 * 1024 * 1024;
 
-/** How large a value may be of which `count` are shown together, in bytes of JSON. */
-export function shareOf(count: number): number {
-  return Math.min(LARGEST_VALUE, Math.floor(MOST_BYTES / Math.max(1, count)));
-}
-
-/** Parameters and results of component runs, by the run. What is too large beside the others is left out, and says so. */
+/**
+ * Parameters and results of component runs, by the run. When they are too large together, the largest are left out, and
+ * say so; these are not read.
+ */
 export async function readComponentRows(
   db: Queryable,
   runIds: readonly string[],
 ): Promise<ReadonlyMap<string, ComponentRow>> {
   if (runIds.length === 0) return new Map();
-  const largest = shareOf(runIds.length);
   const omitted = JSON.stringify({ message: 'This is too large to be shown in a list; ask for the run alone.' });
   const { rows } = await sql<ComponentRow>`
+    with sized as (
+      select run_id, state, input, output, sum(input_bytes) over (order by input_bytes, id) as inputs,
+        sum(output_bytes) over (order by output_bytes, id) as outputs
+      from task where run_id = any(${runIds}) and position = 0 and phase = 0
+    )
     select run_id as "runId",
-      case when octet_length(input::text) <= ${largest}::bigint then input->'parameters'
-        else '{}'::json end as parameters,
+      case when inputs <= ${MOST_BYTES} then input->'parameters' else '{}'::json end as parameters,
       case when state <> 'succeeded' then null
-        when octet_length(output::text) <= ${largest}::bigint then output else ${omitted}::json end as result
-    from task where run_id = any(${runIds}) and position = 0 and phase = 0`.execute(db);
+        when outputs <= ${MOST_BYTES} then output else ${omitted}::json end as result
+    from sized`.execute(db);
   return new Map(rows.map((row) => [row.runId, row]));
 }

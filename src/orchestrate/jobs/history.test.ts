@@ -128,19 +128,30 @@ describe('a retry', () => {
   });
 });
 
-describe('the events of a job', () => {
-  it('and its results stay small, however much its components answer', async () => {
+describe('the results of a job', () => {
+  it('stay small, however much its components answer: the largest are left out, and are not read', async () => {
     const body = { text: 'x'.repeat(900_000) };
     lab.elsewhere = async () => ({ status: 'warning', response: body });
     const call = { componentUrl: 'https://tern.example/', phase: 'p', continueOnFailure: true };
     const few = await lab.run([call]);
     assert.deepEqual(few.results![0]!.reached!.response!.body, body);
-    const many = await lab.run(Array.from({ length: 40 }, () => call));
-    assert.ok(JSON.stringify(many.results).length < 100_000);
-    for (const { reached } of many.results!) {
-      assert.equal(reached!.status, 'warning');
-      assert.match(JSON.stringify(reached!.response), /too large to be shown/);
-    }
+    const small = { componentUrl: 'https://tern.example/small', phase: 'p', continueOnFailure: true };
+    lab.elsewhere = async ({ url }) => ({
+      status: 'warning',
+      response: url.endsWith('small') ? { small: true } : body,
+    });
+    const many = await lab.run([...Array.from({ length: 40 }, () => call), small]);
+    const shown = many.results!.map(({ reached }) => JSON.stringify(reached!.response!.body));
+    assert.equal(shown.pop(), '{"small":true}');
+    assert.ok(JSON.stringify(many.results).length < 10_000_000);
+    assert.ok(many.results!.every(({ reached }) => reached!.status === 'warning'));
+    assert.equal(shown.filter((text) => /too large to be shown/.test(text)).length, 31);
+  });
+});
+
+describe('the events of a job', () => {
+  it('tell of every task, however many there are', async () => {
+    const many = await lab.run(Array.from({ length: 40 }, () => echo({ phase: 'p' })));
     const events = await jobs().events(project(), { number: many.run.number, after: null, limit: 1000 });
     assert.ok(events.some((event) => event.taskIndex === 39));
   });

@@ -43,7 +43,8 @@ export async function insertJob(tx: Transaction, row: NewJobRow): Promise<void> 
   await tx.insertInto('orchestration_job').values(row).execute();
 }
 
-const MOST_BYTES = 32 * 1024 * 1024;
+/** Of the definitions of tasks in one answer. */
+const MOST_TASK_BYTES = 32 * 1024 * 1024;
 
 /** By the ids of their runs; with the tasks of as many, from the newest on, as can be shown together. */
 export async function readJobs(db: Queryable, runIds: readonly string[]): Promise<ReadonlyMap<string, JobRow>> {
@@ -52,8 +53,7 @@ export async function readJobs(db: Queryable, runIds: readonly string[]): Promis
     select job.run_id, job.orchestration_id, orchestration.name as orchestration_name, job.initialized_by, job.token_id,
       job.initiator_id, job.initiator_agent, job.emails, job.notifications, job.retry_of, job.scheduled_at,
       job.logical_at, job.coalesced_ticks,
-      case when sum(octet_length(job.tasks::text)) over (order by job.run_id desc) <= ${MOST_BYTES} then job.tasks
-        end as tasks
+      case when sum(job.tasks_bytes) over (order by job.run_id desc) <= ${MOST_TASK_BYTES} then job.tasks end as tasks
     from orchestration_job job join orchestration on orchestration.id = job.orchestration_id
     where job.run_id = any(${runIds})`.execute(db);
   return new Map(rows.map((row) => [row.run_id, row]));
@@ -71,27 +71,31 @@ export interface TaskRow {
   readonly end: TaskEnd | null;
 }
 
-/** The first member of a `TaskEnd`: to parse all that is left out would take longer than to show it. */
+/** Of the answers of all tasks in one answer; it holds them twice, in `tasks` and in `phases`. */
+const MOST_ANSWER_BYTES = 8 * 1024 * 1024;
+
+/** The first member of a `TaskEnd`. */
 const STATUS = sql.raw(
-  `coalesce(substring(left(told.text, 40) from '^{"status":"([a-z]+)"'), case state when 'succeeded' then 'success' else 'error' end)`,
+  `coalesce(substring(output_head from '^{"status":"([a-z]+)"'), case state when 'succeeded' then 'success' else 'error' end)`,
 );
 
-/** The tasks of jobs. An answer that is too large beside the others is left out, and says so. */
+/**
+ * The tasks of jobs. When their answers are too large together, the largest are left out, and say so; these are not read.
+ */
 export async function readTaskRows(db: Queryable, runIds: readonly string[]): Promise<readonly TaskRow[]> {
   const omitted = 'The answer of the component is too large to be shown beside those of the other tasks.';
   const { rows } = await sql<TaskRow>`
-    with shown as (
-      select id, run_id, key, state, started_at, ended_at, error, output, octet_length(told.text) as bytes,
-        ${STATUS} as status,
-        least(2097152, ${MOST_BYTES}::bigint / greatest(1, count(*) over ())) as largest
-      from task, lateral (select output::text as text offset 0) as told where run_id = any(${runIds})
+    with sized as (
+      select id, run_id, key, state, started_at, ended_at, error, output, output_bytes, ${STATUS} as status,
+        sum(output_bytes) over (order by output_bytes, id) as together
+      from task where run_id = any(${runIds})
     )
     select id, run_id as "runId", key, state, started_at as "startedAt", ended_at as "endedAt", error,
-      case when bytes <= largest then output
-        when bytes > largest then json_build_object('status', status, 'message', error->'message',
+      case when together <= ${MOST_ANSWER_BYTES} then output
+        when output_bytes is not null then json_build_object('status', status, 'message', error->'message',
           'response', json_build_object('status', status, 'message', ${omitted}::text))
         end as "end"
-    from shown`.execute(db);
+    from sized`.execute(db);
   return rows;
 }
 
@@ -164,5 +168,5 @@ export async function readLivingJobs(db: Queryable, project: string): Promise<re
 
 /** Nested starts come one after another: two that close a circle at once would not see each other. */
 export async function lockNesting(tx: Transaction): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtext('orchestrate nesting'))`.execute(tx);
+  await sql`lock table nesting_gate in exclusive mode`.execute(tx);
 }
