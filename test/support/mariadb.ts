@@ -1,10 +1,11 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { createConnection, type Connection } from 'mysql2/promise';
+import { exists, libraryPath, makeOnce, unpackPackages } from './debian-packages.ts';
+import { findLeftOverFolders } from './left-over-folders.ts';
 
 export interface TestMariadb {
   /** Configuration of a mysql source that reaches this server with every right, over TCP. */
@@ -35,7 +36,6 @@ interface Programs {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-const run = promisify(execFile);
 const USER = userInfo().uid;
 /** Programs and a prepared data folder, made once for all tests of this user. */
 const CACHE = join(tmpdir(), `penstock-dev-mariadb-${USER}`);
@@ -201,44 +201,17 @@ async function findPrograms(): Promise<Programs> {
     }
   }
   const root = join(CACHE, 'programs');
-  if (!(await exists(root))) await makeOnce(root, unpackPackages);
-  const libraries = await readdir(join(root, 'usr/lib'));
-  const folders = libraries
-    .filter((name) => name.includes('linux'))
-    .flatMap((name) => [`usr/lib/${name}`, `lib/${name}`]);
-  const path = folders.map((folder) => join(root, folder)).join(':');
+  await makeOnce(root, unpackServer);
   return {
     server: join(root, 'usr/sbin/mariadbd'),
     share: join(root, 'usr/share/mysql'),
-    environment: { ...process.env, LD_LIBRARY_PATH: path },
+    environment: { ...process.env, LD_LIBRARY_PATH: await libraryPath(root) },
   };
 }
 
-/** The server's package and the libraries it stands on, without the C library, which the machine has. */
-async function unpackPackages(folder: string): Promise<void> {
+async function unpackServer(folder: string): Promise<void> {
   try {
-    const downloads = join(folder, 'downloads');
-    await mkdir(downloads, { recursive: true });
-    // Lists of our own: the machine's may be empty, and only its administrator may fill them.
-    const lists = join(folder, 'lists');
-    await mkdir(join(lists, 'partial'), { recursive: true });
-    let options: string[] = [];
-    const wanted = await listPackages(options).catch(async () => {
-      options = ['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${folder}`, '-o', 'APT::Sandbox::User='];
-      await run('apt-get', [...options, 'update']);
-      return listPackages(options);
-    });
-    const download = (): Promise<unknown> => run('apt-get', [...options, 'download', ...wanted], { cwd: downloads });
-    await download().catch(async () => {
-      // The machine's lists name versions that are no longer there.
-      options = ['-o', `Dir::State::lists=${lists}`, '-o', `Dir::Cache=${folder}`, '-o', 'APT::Sandbox::User='];
-      await run('apt-get', [...options, 'update']);
-      await download();
-    });
-    for (const file of await readdir(downloads)) {
-      if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', join(downloads, file), folder]);
-    }
-    await Promise.all([downloads, lists].map((used) => rm(used, { recursive: true, force: true })));
+    await unpackPackages(folder, ['mariadb-server-core']);
   } catch (error) {
     throw new Error(
       `no MariaDB server for tests: there is none on this machine, and its packages could not be fetched (install mariadb-server-core, or let apt-get reach its archive)`,
@@ -247,21 +220,9 @@ async function unpackPackages(folder: string): Promise<void> {
   }
 }
 
-async function listPackages(options: readonly string[]): Promise<string[]> {
-  const without = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map(
-    (kind) => `--no-${kind}`,
-  );
-  const args = [...options, 'depends', '--recurse', ...without, 'mariadb-server-core'];
-  const { stdout } = await run('apt-cache', args, { maxBuffer: 1 << 24 });
-  const names = stdout.split('\n').filter((line) => /^[a-z]/.test(line));
-  const libraries = names.filter((name) => /^(lib|zlib)/.test(name) && !/^lib(c6|elogind|c-bin)/.test(name));
-  if (!names.includes('mariadb-server-core')) throw new Error('the package mariadb-server-core is not known');
-  return [...new Set(['mariadb-server-core', ...libraries])];
-}
-
 async function prepareTemplate(programs: Programs): Promise<string> {
   const template = join(CACHE, 'template');
-  if (!(await exists(template))) await makeOnce(template, (folder) => fillTemplate(programs, folder));
+  await makeOnce(template, (folder) => fillTemplate(programs, folder));
   return template;
 }
 
@@ -280,44 +241,12 @@ async function fillTemplate({ server, share, environment }: Programs, folder: st
   if (code !== 0) throw new Error(`the MariaDB server could not prepare its system tables: ${said}`);
 }
 
-/** Makes a folder under a name of its own and moves it into place, so that no process ever sees half of it. */
-async function makeOnce(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  await mkdir(CACHE, { recursive: true, mode: 0o700 });
-  const draft = await mkdtemp(`${target}-draft-`);
-  try {
-    await fill(draft);
-    await rename(draft, target);
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true });
-    // Another process was faster.
-    if (!(await exists(target))) throw error;
-  }
-}
-
 /** Servers of test processes that were killed. */
 async function removeLeftOvers(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(FOLDER_PREFIX) || isRunning(Number(name.slice(FOLDER_PREFIX.length).split('-')[0]))) continue;
-    const folder = join(tmpdir(), name);
+  for (const folder of await findLeftOverFolders(FOLDER_PREFIX)) {
     const server = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => '0'));
     const command = await readFile(`/proc/${server}/cmdline`, 'utf8').catch(() => '');
     if (command.includes(folder)) process.kill(server, 'SIGKILL');
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
