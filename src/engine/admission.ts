@@ -4,7 +4,7 @@ import { dispatchTasks } from './dispatch.ts';
 import { startLoop } from './loop.ts';
 import type { Loop } from './loop.ts';
 import { tellObservers } from './observers.ts';
-import { admitRuns, chooseRuns, lockAdmission, takeLanes } from './tables/admission.ts';
+import { admitByTurn, admitRuns, lockAdmission, takeLanes } from './tables/admission.ts';
 
 const POLL_MS = 1000;
 const RETRY_MS = 250;
@@ -81,9 +81,10 @@ export async function admit(context: EngineContext, { lanes, pools }: Places): P
     await lockAdmission(tx);
     const given = lanes?.length === 0 ? [] : await takeLanes(tx, { lanes, limit: BATCH });
     const hasChoice = pools || given.some(({ hasPool }) => hasPool);
-    const chosen = hasChoice ? await chooseRuns(tx, BATCH) : given.map(({ runId }) => runId);
-    if (chosen.length === 0) return given.length === BATCH;
-    const { runs, queued } = await admitRuns(tx, chosen);
+    if (!hasChoice && given.length === 0) return false;
+    const turn = given.map(({ runId }) => runId);
+    const { runs, queued } = hasChoice ? await admitByTurn(tx, BATCH) : await admitRuns(tx, turn);
+    if (runs.length === 0) return given.length === BATCH;
     await dispatchTasks(context, commit, { tasks: queued });
     for (const run of runs) await tellObservers(context, tx, { run });
     context.world.reach('engine.admitting');

@@ -27,6 +27,7 @@ export interface ChildWatch {
  */
 export function startChildWatch(context: EngineContext): ChildWatch {
   const waiting: Waiting = new Map();
+  const expected = createExpected();
   const named = new Set<string>();
   let polledAt = context.world.elapsed();
   const pass = async (): Promise<number> => {
@@ -58,34 +59,50 @@ export function startChildWatch(context: EngineContext): ChildWatch {
       loop.wake();
     }, GATHER_MS).unref();
   };
-  const expected = new Map<string, RunRow | 'named' | undefined>();
   const stopListening = context.signals.on('run', (runId, run) => {
     if (run !== undefined && run.ended_at === null) return;
-    if (expected.has(runId)) expected.set(runId, run ?? 'named');
+    expected.hear(runId, run);
     if (!waiting.has(runId)) return;
     if (run !== undefined) return settle(waiting, runId, toEndView(run));
     named.add(runId);
     loop.wake();
   });
   return {
-    expect(runId) {
-      expected.set(runId, undefined);
-      if (expected.size > MOST_EXPECTED) expected.delete(expected.keys().next().value!);
-    },
+    expect: expected.add,
     async ended(runId, until) {
       until?.throwIfAborted();
-      const isExpected = expected.has(runId);
-      const heard = expected.get(runId);
-      expected.delete(runId);
-      if (typeof heard === 'object') return toEndView(heard);
+      const known = expected.take(runId);
+      if (typeof known === 'object') return toEndView(known);
       const end = wait(waiting, runId, until);
-      if (!isExpected || heard === 'named') lookSoon(runId);
+      if (known !== 'nothing yet') lookSoon(runId);
       return end;
     },
     stop() {
       stopListening();
       clearTimeout(gathering);
       return loop.stop();
+    },
+  };
+}
+
+type Heard = RunRow | 'named' | 'nothing yet';
+
+/** What was heard of the ends of runs from their start until somebody waits for them. */
+function createExpected() {
+  const heard = new Map<string, Heard>();
+  return {
+    add(runId: string): void {
+      heard.set(runId, 'nothing yet');
+      if (heard.size > MOST_EXPECTED) heard.delete(heard.keys().next().value!);
+    },
+    hear(runId: string, run: RunRow | undefined): void {
+      if (heard.has(runId)) heard.set(runId, run ?? 'named');
+    },
+    /** Undefined for a run that was not started here, or long ago. */
+    take(runId: string): Heard | undefined {
+      const known = heard.get(runId);
+      heard.delete(runId);
+      return known;
     },
   };
 }

@@ -20,6 +20,8 @@ export interface Success {
 export interface Succeeding {
   readonly task: Finishing;
   readonly success: Success;
+  /** It was the last of its run when it began. */
+  readonly isLast?: boolean;
 }
 
 export interface Failing {

@@ -2,21 +2,22 @@ import { createHash } from 'node:crypto';
 import { Failure, failureKinds } from '../errors.ts';
 import type { FailureRecord } from '../errors.ts';
 import { admissionSubject } from './admission.ts';
+import type { Queryable } from '../store/index.ts';
 import { createBatches } from './batches.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks } from './dispatch.ts';
 import type { Failing, Finishing, FinishOutcome, Succeeding, Success } from './ending.ts';
-import { logRoom, storeWith, writeFull } from './logs.ts';
+import { logRoom, writeFull } from './logs.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
 import type { RunEvent } from './state.ts';
 import type { ClaimedRows } from './tables/claim.ts';
-import { closeRun, endTask, endTasks, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
+import { closeRun, endTask, lockRun, parkTask, queueNextPhase, returnTask } from './tables/finish.ts';
 import type { Owner, TaskEnd } from './tables/finish.ts';
-import { endLastTasks } from './tables/last-ends.ts';
-import type { EndedRun, LastEnd } from './tables/last-ends.ts';
 import type { RunRow } from './tables/rows.ts';
+import { endLastTasks, endTasks } from './tables/work-ends.ts';
+import type { EndedRun, EndedTasks, LastEnd } from './tables/work-ends.ts';
 import type { RetryRule } from './types.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -52,7 +53,7 @@ export async function finishSuccess(
       return 'ended';
     }
   }
-  return context.turns.end(task.run_id, { task, success });
+  return context.turns.end(task.run_id, { task, success, isLast });
 }
 
 /** Last tasks that end in one statement. */
@@ -67,27 +68,54 @@ export function createLastEnds(context: EngineContext): WorkerContext['lastEnds'
   return createBatches({ size: LAST_ENDS, run });
 }
 
+/**
+ * Ends tasks of one run that did their work, when that is all there is to it, in a statement that is a transaction of its
+ * own; else undefined, and nothing is written.
+ */
+export async function endWithinPhase(
+  context: EngineContext,
+  finishes: readonly Succeeding[],
+): Promise<readonly FinishOutcome[] | undefined> {
+  if (finishes.some(({ isLast }) => isLast)) return undefined;
+  const ended = await endTasks(context.store.db, { ...toEnding(context, finishes), isPhaseToGoOn: true });
+  if (ended === undefined) return undefined;
+  const effects: (() => void)[] = [];
+  const outcomes = await tellOfSuccesses(context, { db: context.store.db, effects }, { finishes, ended });
+  for (const effect of effects) effect();
+  return outcomes;
+}
+
 /** Ends tasks of one run that did their work, and what follows from that. */
 export async function applySuccesses(
   context: EngineContext,
   commit: AfterCommit,
-  { runId, finishes }: { readonly runId: string; readonly finishes: readonly Succeeding[] },
+  finishes: readonly Succeeding[],
 ): Promise<readonly FinishOutcome[]> {
-  const ends = finishes.map(({ task, success }) => ({ ...success, taskId: task.id, fence: task.fence ?? -1 }));
-  const ended = await endTasks(commit.tx, runId, ends);
+  const ended = await endTasks(commit.tx, { ...toEnding(context, finishes), isPhaseToGoOn: false });
+  const outcomes = await tellOfSuccesses(context, { db: commit.tx, effects: commit.effects }, { finishes, ended });
+  if (ended?.run.open_tasks === 0) await endPhase(context, commit, ended);
+  return outcomes;
+}
+
+function toEnding(context: EngineContext, finishes: readonly Succeeding[]) {
+  const ends = finishes.map(({ task, success }) => ({ ...toOwner(task), lines: undefined, ...success }));
+  return { ends, limitBytes: logRoom(context) };
+}
+
+async function tellOfSuccesses(
+  context: EngineContext,
+  { db, effects }: { readonly db: Queryable; readonly effects: (() => void)[] },
+  { finishes, ended }: { readonly finishes: readonly Succeeding[]; readonly ended: EndedTasks | undefined },
+): Promise<readonly FinishOutcome[]> {
   const taskIds = new Set(ended?.taskIds);
   const done = finishes.filter(({ task }) => taskIds.has(task.id));
-  await storeWith(
-    context,
-    commit.tx,
-    done.flatMap(({ success }) => success.lines ?? []),
-  );
-  for (const { task, success } of finishes) {
-    if (!taskIds.has(task.id)) commit.effects.push(() => context.metrics.fenceRejected?.());
-    else tellOfEnded(context, commit, success.outcome);
+  for (const { success } of done) tellOfEnded(context, effects, success.outcome);
+  for (let left = finishes.length - done.length; left > 0; left--)
+    effects.push(() => context.metrics.fenceRejected?.());
+  if (ended !== undefined && done.some(({ success }) => success.lines)) {
+    if (!ended.isLogged) await writeFull(context, db, ended.run.id);
+    effects.push(() => context.signals.send('log', ended.run.id));
   }
-  if (done.some(({ success }) => success.lines)) commit.effects.push(() => context.signals.send('log', runId));
-  if (ended?.run.open_tasks === 0) await endPhase(context, commit, ended);
   return finishes.map(({ task }) => (taskIds.has(task.id) ? 'ended' : 'dropped'));
 }
 
@@ -96,7 +124,7 @@ export async function applySuccess(
   commit: AfterCommit,
   finish: Succeeding,
 ): Promise<FinishOutcome> {
-  return (await applySuccesses(context, commit, { runId: finish.task.run_id, finishes: [finish] }))[0]!;
+  return (await applySuccesses(context, commit, [finish]))[0]!;
 }
 
 /** Ends, retries, hands back or cancels a task whose attempt failed. `dropped`: somebody newer owns it. */
@@ -196,14 +224,14 @@ async function end(context: EngineContext, commit: AfterCommit, taskEnd: TaskEnd
     commit.effects.push(() => context.metrics.fenceRejected?.());
     return 'dropped';
   }
-  tellOfEnded(context, commit, taskEnd.outcome);
+  tellOfEnded(context, commit.effects, taskEnd.outcome);
   if (ended.run.open_tasks === 0) await endPhase(context, commit, ended);
   return taskEnd.event === 'cancel' ? 'cancelled' : 'ended';
 }
 
-function tellOfEnded(context: EngineContext, commit: AfterCommit, outcome: string): void {
+function tellOfEnded(context: EngineContext, effects: (() => void)[], outcome: string): void {
   context.world.reach('engine.task-ended');
-  commit.effects.push(() => {
+  effects.push(() => {
     context.metrics.attemptEnded?.(outcome);
     context.world.reach('engine.finished');
   });

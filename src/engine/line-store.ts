@@ -70,7 +70,7 @@ async function storeAll(
 }
 
 /** Lines of one run as one. */
-export function mergeLines(batches: readonly NewLines[]): NewLines {
+function mergeLines(batches: readonly NewLines[]): NewLines {
   const sum = (read: (batch: NewLines) => number): number => batches.reduce((total, batch) => total + read(batch), 0);
   return {
     runId: batches[0]!.runId,

@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Queryable, Transaction } from '../store/index.ts';
 import type { EngineContext } from './context.ts';
-import { mergeLines } from './line-store.ts';
 import { appendLines, closeLog } from './tables/log.ts';
 import type { NewLines } from './tables/log.ts';
 import type { LogEntry } from './types.ts';
@@ -106,14 +105,6 @@ async function store(context: WorkerContext, batch: NewLines): Promise<boolean> 
   if (!stored) await writeFull(context, context.store.db, batch.runId);
   context.signals.send('log', batch.runId);
   return stored;
-}
-
-/** Stores lines of a run in the caller's transaction: those of several attempts as one. */
-export async function storeWith(context: EngineContext, tx: Transaction, batches: readonly NewLines[]): Promise<void> {
-  if (batches.length === 0) return;
-  const merged = mergeLines(batches);
-  const stored = await appendLines(tx, [merged], logRoom(context));
-  if (stored.size === 0) await writeFull(context, tx, merged.runId);
 }
 
 /** Writes the last line of a log into which no more fits. */

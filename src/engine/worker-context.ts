@@ -4,7 +4,7 @@ import type { FinishOutcome, Succeeding } from './ending.ts';
 import type { LineStore } from './line-store.ts';
 import type { AcceptedRun, StoredRun } from './tables/accept.ts';
 import type { Owner } from './tables/finish.ts';
-import type { EndedRun, LastEnd } from './tables/last-ends.ts';
+import type { EndedRun, LastEnd } from './tables/work-ends.ts';
 import type { Turns } from './turns.ts';
 
 /** A run that a task starts. */

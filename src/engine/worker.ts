@@ -6,7 +6,7 @@ import { startClaiming } from './claiming.ts';
 import type { Hold } from './claiming.ts';
 import type { EngineContext } from './context.ts';
 import type { Succeeding } from './ending.ts';
-import { applySuccesses, createLastEnds, finishFailure } from './finish.ts';
+import { applySuccesses, createLastEnds, endWithinPhase, finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLineStore } from './line-store.ts';
 import { logRoom } from './logs.ts';
@@ -28,9 +28,10 @@ export function startWorkerLoop(engine: EngineContext): Worker {
   const context: WorkerContext = {
     ...engine,
     childWatch: startChildWatch(engine),
-    turns: createTurns(engine, (commit, runId, finishes: readonly Succeeding[]) =>
-      applySuccesses(engine, commit, { runId, finishes }),
-    ),
+    turns: createTurns(engine, {
+      apply: (commit, ends: readonly Succeeding[]) => applySuccesses(engine, commit, ends),
+      applyAlone: (ends) => endWithinPhase(engine, ends),
+    }),
     childStarts: createChildStarts(engine),
     lastEnds: createLastEnds(engine),
     lineStore: createLineStore(engine, logRoom(engine)),

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import { keepPlan } from '../../store/index.ts';
 import type { Transaction } from '../../store/index.ts';
 import { runStateAfter, runStatesBefore, taskStateAfter } from '../state.ts';
@@ -55,9 +56,8 @@ export async function takeLanes(
  * Runs that have what they wait for: no pool; a pool with room, by their numbers; or a parent that has no run in the
  * pool. How many a pool takes is said by the first of its line.
  */
-export async function chooseRuns(tx: Transaction, limit: number): Promise<readonly string[]> {
-  const { rows } = await sql<{ runId: string }>`${keepPlan}
-    with recursive pool_walk as (
+function withTurn(limit: number): RawBuilder<unknown> {
+  return sql`pool_walk as (
       (select pool from admission_line where stage = 'pool' and pool is not null order by pool limit 1)
       union all
       select (
@@ -99,23 +99,35 @@ export async function chooseRuns(tx: Transaction, limit: number): Promise<readon
       limit ${limit}
     ), unpooled as (
       select run_id from admission_line where stage = 'pool' and pool is null and ${DUE} order by number limit ${limit}
-    )
-    select run_id as "runId" from (
-      select run_id from unpooled union all select run_id from regular union all select run_id from rescued) chosen
-    where run_id is not null`.execute(tx);
-  return rows.map((row) => row.runId);
+    ), turn as materialized (
+      select run_id from (
+        select run_id from unpooled union all select run_id from regular union all select run_id from rescued) chosen
+      where run_id is not null
+    )`;
+}
+
+export interface Admitted {
+  readonly runs: readonly RunRow[];
+  readonly queued: readonly QueuedTask[];
+}
+
+/** Admits those whose turn it is (`withTurn`), at most `limit`. */
+export function admitByTurn(tx: Transaction, limit: number): Promise<Admitted> {
+  return admit(tx, sql`recursive ${withTurn(limit)},`, sql`array(select run_id from turn)`);
+}
+
+/** Admits these. */
+export function admitRuns(tx: Transaction, runIds: readonly string[]): Promise<Admitted> {
+  return admit(tx, sql``, sql`${runIds}`);
 }
 
 /**
  * Queues the tasks of the first phase of these runs. One that somebody has locked (to cancel it) is left for the next
  * time, and a child whose parent is to end is not begun any more.
  */
-export async function admitRuns(
-  tx: Transaction,
-  runIds: readonly string[],
-): Promise<{ runs: readonly RunRow[]; queued: readonly QueuedTask[] }> {
+async function admit(tx: Transaction, before: RawBuilder<unknown>, runIds: RawBuilder<unknown>): Promise<Admitted> {
   const { rows } = await sql<{ runs: RunRow[] | null; queued: QueuedTask[] | null }>`${keepPlan}
-    with chosen as materialized (
+    with ${before} chosen as materialized (
       select id, phase from run
       where id = any(${runIds}) and state = any(${runStatesBefore('queue')}) and not exists (
         select 1 from run parent where parent.id = run.parent_run_id and parent.cancel_requested_at is not null)

@@ -77,63 +77,6 @@ export async function endTask(tx: Transaction, end: TaskEnd): Promise<EndedTask 
   return rows[0];
 }
 
-/** A task that did its work. */
-export interface WorkEnd {
-  readonly taskId: string;
-  readonly fence: number;
-  readonly outcome: 'succeeded' | 'warned';
-  readonly output: unknown;
-  readonly warnings: number;
-}
-
-export interface EndedTasks extends EndedTask {
-  readonly taskIds: readonly string[];
-}
-
-/**
- * As `endTask`, for tasks of one run that did their work. Tasks that somebody newer owns are not in the answer, and
- * nothing of them is written; undefined when no task is left.
- */
-export async function endTasks(
-  tx: Transaction,
-  runId: string,
-  ends: readonly WorkEnd[],
-): Promise<EndedTasks | undefined> {
-  const taskIds = ends.map((end) => end.taskId);
-  const states = ends.map(({ outcome }) => taskStateAfter(outcome === 'warned' ? 'warn' : 'succeed'));
-  const { rows } = await sql<EndedTasks>`${keepPlan}
-    with given as materialized (
-      select * from unnest(${taskIds}::text[], ${ends.map(({ fence }) => fence)}::bigint[], ${states}::text[],
-        ${ends.map(({ outcome }) => outcome)}::text[], ${ends.map(({ output }) => toJson(output))}::text[],
-        ${ends.map(({ warnings }) => warnings)}::integer[]) as x (task_id, fence, state, outcome, output, warnings)
-    ), locked as (
-      select id from run where id = ${runId} for no key update
-    ), ended as (
-      update task set state = given.state, output = given.output::json, error = null, losses = 0, ended_at = now()
-      from locked, given
-      where task.id = any(${taskIds}) and task.id = given.task_id and task.run_id = locked.id
-        and task.fence = given.fence and task.state = any(${taskStatesBefore('succeed')})
-      returning task.run_id, task.id, task.attempt, given.outcome, given.warnings
-    ), closed as (
-      update attempt set ended_at = now(), outcome = ended.outcome, error = null, lease_until = null, deadline_at = null
-      from ended where attempt.task_id = ended.id and attempt.number = ended.attempt
-    ), counted as (
-      update run set open_tasks = run.open_tasks - total.size, warnings = run.warnings + total.warnings,
-        has_warned = run.has_warned or total.has_warned
-      from (
-        select run_id, count(*)::integer as size, sum(warnings)::integer as warnings,
-          bool_or(outcome = 'warned') as has_warned
-        from ended group by run_id) total
-      where run.id = total.run_id
-      returning run.*
-    )
-    select (select json_agg(id) from ended) as "taskIds", row_to_json(counted) as run, case
-      when counted.open_tasks = 0 then exists (
-        select 1 from task where task.run_id = counted.id and task.state = 'planned') end as "hasNextPhase"
-    from counted`.execute(tx);
-  return rows[0];
-}
-
 export interface TaskReturn extends Owner {
   readonly event: Extract<TaskEvent, 'retry' | 'hand_back'>;
   readonly outcome: string;
