@@ -34,7 +34,7 @@ export function createCaller(rules: Rules, options: ConnectionOptions): Outbound
     takeSlot: createSlots(limits.connectionsPerHost),
   };
   return {
-    checkUrl: (text) => rules.checkUrl(text),
+    checkUrl: rules.checkUrl,
     trustOf: (url) => rules.admit(readTarget(url, 'configuration_invalid')).trust,
     request: (call) => request(setting, call),
   };
@@ -127,13 +127,23 @@ async function resolveWithin(setting: Setting, target: Target, signal: AbortSign
     return addresses;
   } catch (thrown) {
     if (thrown instanceof Failure) throw thrown;
-    throw new Failure('unreachable', `the name ${target.host} is not known: ${(thrown as Error).message}`, {
-      cause: thrown,
-    });
+    throw explainLookup(thrown, target.host);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** No such name, or nobody who can tell: people have to look at different places. */
+function explainLookup(thrown: unknown, host: string): Failure {
+  const { code, message } = thrown as { readonly code?: string; readonly message: string };
+  if (code === 'ENOTFOUND') {
+    const advice = 'Correct the host in the address, or let the name be added to the name server.';
+    return new Failure('unreachable', `the name ${host} is not known`, { cause: thrown, advice });
+  }
+  const advice = 'Check the name server of the machine that Penstock runs on.';
+  const reason = code === 'EAI_AGAIN' ? 'the name server does not answer' : message;
+  return new Failure('unreachable', `the name ${host} could not be looked up: ${reason}`, { cause: thrown, advice });
 }
 
 /** Where an answer sends us; undefined when it is to be taken as it is. A token never goes to another origin. */

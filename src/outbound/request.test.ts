@@ -342,6 +342,18 @@ describe('what went wrong', () => {
     await assert.rejects(empty.get(), { kind: 'unreachable' });
   });
 
+  it('tells a name that nobody knows from a name server that does not answer', async () => {
+    const failing = (code: string) => async (): Promise<never> => {
+      throw Object.assign(new Error(`getaddrinfo ${code}`), { code });
+    };
+    const unknown = await rigFor(createServer(), { resolve: failing('ENOTFOUND') });
+    const wrongName = { message: 'the name tern.test is not known', advice: /^Correct the host in the address/ };
+    await assert.rejects(unknown.get(), { kind: 'unreachable', ...wrongName });
+    const away = await rigFor(createServer(), { resolve: failing('EAI_AGAIN') });
+    const noAnswer = { message: /tern.test could not be looked up: .*not answer/, advice: /^Check the name server/ };
+    await assert.rejects(away.get(), { kind: 'unreachable', ...noAnswer });
+  });
+
   it('is "unreachable" when there is no connection in time: while resolving, or while it speaks no TLS', async () => {
     const silent = createTcpServer(() => {});
     const tls = await rigFor(silent, { scheme: 'https', limits: { connectMs: 100 } });

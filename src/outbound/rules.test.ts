@@ -80,10 +80,13 @@ describe('a URL that is saved', () => {
     }
   });
 
-  it('may be our own origin, by plain http too; no other port of this machine', () => {
-    assert.equal(outbound.checkUrl('http://127.0.0.1:8080/run'), 'http://127.0.0.1:8080/run');
-    assert.equal(outbound.checkUrl('http://localhost:8080/run'), 'http://localhost:8080/run');
-    refused('http://127.0.0.1:8081/run');
+  it('may be our own origin where that is said, by plain http too; no other port of this machine', () => {
+    const mayBeOwn = { mayBeOwn: true };
+    assert.equal(outbound.checkUrl('http://127.0.0.1:8080/run', mayBeOwn), 'http://127.0.0.1:8080/run');
+    assert.equal(outbound.checkUrl('http://localhost:8080/run', mayBeOwn), 'http://localhost:8080/run');
+    assert.throws(() => outbound.checkUrl('http://127.0.0.1:8081/run', mayBeOwn), /only https/);
+    assert.throws(() => outbound.checkUrl('http://localhost:8080/run'), /localhost:8080 is this server/);
+    assert.throws(() => outbound.trustOf('http://localhost:8080/run'), /localhost:8080 is this server/);
     refused('https://127.0.0.1:8080/run');
   });
 

@@ -13,7 +13,7 @@ export interface Admission {
 /** Who may be called. */
 export interface Rules {
   /** As `Outbound.checkUrl`. */
-  checkUrl(text: string): string;
+  checkUrl(text: string, options?: { readonly mayBeOwn?: boolean }): string;
   /** Throws `configuration_invalid` when it may not be called whatever its addresses are. */
   admit(target: Target): Admission;
 }
@@ -28,17 +28,25 @@ export interface ComponentRulesOptions {
 export function createComponentRules({ config, ownOrigins }: ComponentRulesOptions): Rules {
   const trusted = new Set(config.trustedComponentHosts);
   const isTrusted = ({ isAsWritten, place }: Target): boolean => isAsWritten && trusted.has(place);
+  const isOwn = ({ url }: Target): boolean => ownOrigins?.().includes(url.origin) === true;
+  /** This server calls itself by https only, as it would any other host of the list. */
+  const checkOther = (target: Target, kind: 'bad_request' | 'configuration_invalid'): void => {
+    if (isOwn(target) && target.url.protocol !== 'https:') {
+      throw new Failure(kind, `${target.place} is this server; only the componentUrl of a task may name it`);
+    }
+    checkPublic(target, kind);
+  };
   return {
-    checkUrl(text) {
+    checkUrl(text, { mayBeOwn = false } = {}) {
       const target = readTarget(text, 'bad_request');
       checkBare(target, 'bad_request');
-      if (!ownOrigins?.().includes(target.url.origin) && !isTrusted(target)) checkPublic(target, 'bad_request');
+      if (!(mayBeOwn && isOwn(target)) && !isTrusted(target)) checkOther(target, 'bad_request');
       return target.url.href;
     },
     admit(target) {
       checkBare(target, 'configuration_invalid');
       if (isTrusted(target)) return { trust: 'trusted', most: 'local' };
-      checkPublic(target, 'configuration_invalid');
+      checkOther(target, 'configuration_invalid');
       const { host, url } = target;
       if (config.anyPublicHost !== 'allow' && !config.componentHosts.some((entry) => matches(entry, host))) {
         throw new Failure('configuration_invalid', `Host ${host} is not on the allow-list`, {

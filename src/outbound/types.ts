@@ -28,8 +28,11 @@ export interface OutboundAnswer {
 
 /** The one guarded HTTP client (keboola contract, section 10). */
 export interface Outbound {
-  /** Syntax only, as when something is saved: answers the normalised URL; throws `bad_request` with the rule it breaks. */
-  checkUrl(text: string): string;
+  /**
+   * Syntax only, as when something is saved: answers the normalised URL; throws `bad_request` with the rule it breaks. An
+   * address of this server passes with `mayBeOwn`, for what is then done here and not requested.
+   */
+  checkUrl(text: string, options?: { readonly mayBeOwn?: boolean }): string;
   /** Whether and how far a URL may be called; throws `configuration_invalid` naming the rule that refuses it. */
   trustOf(url: string): Trust;
   /**

@@ -1,4 +1,4 @@
-import { Failure, toFailure } from '../../errors.ts';
+import { Failure, failureKinds, toFailure, type FailureKind } from '../../errors.ts';
 import { parseBody, type OutboundAnswer } from '../../outbound/index.ts';
 import type { ComponentCall, ComponentPorts, ComponentSpec, CreateComponent, Parameters } from '../kit/index.ts';
 import { readAsk, type Ask } from './ask.ts';
@@ -8,6 +8,15 @@ import { schema } from './schema.ts';
 
 const MOST_BODY_BYTES = 64 * 1024;
 const MOST_LOGGED_CHARACTERS = 1000;
+const RESULT_UNKNOWN = 'Find out there whether the call was carried out before you start it again.';
+/** What to do where the usual advice of a failure means runs that go on, or what we were sent. */
+const ADVICE: Partial<Record<FailureKind, string>> = {
+  connection_lost: `Look for the reason at the other side. ${RESULT_UNKNOWN}`,
+  timed_out: `Give it more time with timeoutSeconds (up to 3600), or find out what is slow there. ${RESULT_UNKNOWN}`,
+  too_large: `Let the other side answer less, for example by pages. ${RESULT_UNKNOWN}`,
+  too_many_requests: 'Let fewer tasks call this host at the same time, or give them more time with timeoutSeconds.',
+  configuration_invalid: 'Correct the parameter url, or let the other side mend its address, redirect or certificate.',
+};
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS'];
 
 /** Calls an HTTP address and compares the answer with what is expected (keboola contract, sections 9 and 10). */
@@ -58,7 +67,10 @@ async function callAddress(
   if (miss !== undefined) {
     const shown = redact(answer.body.toString()).slice(0, MOST_LOGGED_CHARACTERS);
     attempt.log('warn', `${miss}; it begins with: ${shown}`);
-    throw new Failure('unprocessable', `The call was answered, but ${miss}`);
+    throw new Failure('unprocessable', `The call was answered, but ${miss}`, {
+      advice:
+        'The events of the run show how the answer begins. Correct the call, or what its parameter expect asks for.',
+    });
   }
   return {
     httpStatus: answer.status,
@@ -74,6 +86,7 @@ async function beginOnce(attempt: ComponentCall['attempt']): Promise<void> {
     throw new Failure(
       'unprocessable',
       'Interrupted by a server restart; whether the call was carried out is not known',
+      { advice: RESULT_UNKNOWN },
     );
   }
   await attempt.remember({ hasBegun: true });
@@ -95,8 +108,12 @@ async function send(outbound: ComponentPorts['outbound'], ask: Ask, signal: Abor
   } catch (thrown) {
     const failure = toFailure(thrown);
     if (signal.aborted || failure.kind === 'internal') throw failure;
-    throw new Failure('unprocessable', failure.message, { advice: failure.advice, cause: failure });
+    throw new Failure('unprocessable', failure.message, { advice: adviceOf(failure), cause: failure });
   }
+}
+
+function adviceOf({ kind, advice }: Failure): string {
+  return advice === failureKinds[kind].advice ? (ADVICE[kind] ?? advice) : advice;
 }
 
 /** Cookies open sessions: they are secrets of the other side. */

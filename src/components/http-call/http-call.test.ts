@@ -157,7 +157,7 @@ describe('http.call', () => {
     answer = json({}, 299);
     assert.equal((await call())['httpStatus'], 299);
     answer = json({}, 404);
-    await assert.rejects(call(), { kind: 'unprocessable', message: /status 404, expected is 2xx/ });
+    await assert.rejects(call(), { message: /status 404, expected is 2xx/, advice: /^The events of the run show/ });
     assert.equal((await call({ expect: { status: 404 } }))['httpStatus'], 404);
     assert.equal((await call({ expect: { status: [200, 404] } }))['httpStatus'], 404);
     await assert.rejects(call({ expect: { status: [200, 201] } }), { message: /expected is 200 or 201/ });
@@ -207,11 +207,20 @@ describe('http.call', () => {
 
   it('ends after its time limit, when nobody is there and when the address is refused: a mistake of the user', async () => {
     answer = () => {};
-    await assert.rejects(call({ timeoutSeconds: 1 }), { kind: 'unprocessable', message: /within 1 s/ });
+    await assert.rejects(call({ timeoutSeconds: 1 }), {
+      kind: 'unprocessable',
+      message: /within 1 s/,
+      advice: /timeoutSeconds.* Find out there whether the call was carried out/,
+    });
+    answer = (_, response) => response.destroy();
+    await assert.rejects(call(), { kind: 'unprocessable', message: /broke off/, advice: /Find out there whether/ });
+    answer = (_, response) => response.end('x'.repeat(1024 * 1024 + 1));
+    await assert.rejects(call(), { kind: 'unprocessable', message: /1048576 bytes/, advice: /answer less/ });
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     await assert.rejects(call(), { kind: 'unprocessable', message: /could not be reached/ });
-    await assert.rejects(call({ url: 'https://any.example/' }), { kind: 'unprocessable', message: /allow-list/ });
+    const refused = { message: /allow-list/, advice: /^Ask the operator to add it to PENSTOCK_COMPONENT_HOSTS/ };
+    await assert.rejects(call({ url: 'https://any.example/' }), { kind: 'unprocessable', ...refused });
   });
 
   it('closes its socket when it is killed', async () => {

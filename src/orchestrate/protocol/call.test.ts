@@ -215,6 +215,20 @@ describe('a component in maintenance', () => {
     assert.match(request.lines[0]!, /503.*trying again in 1 s \(attempt 1 of 12\)/);
   });
 
+  it('whose name nobody knows is told at once, with what to do, and tried again', async () => {
+    const failure = Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' });
+    outbound = createOutbound({
+      config: { trustedComponentHosts: ['typo.test:80'], componentHosts: [], anyPublicHost: 'refuse' },
+      resolve: async () => Promise.reject(failure),
+    });
+    const request = ask({ url: 'http://typo.test/refresh' });
+    const { status, response } = await call(request);
+    assert.deepEqual([status, response], ['error', { status: 'error', message: 'the name typo.test is not known' }]);
+    assert.match(request.lines[0]!, /the name typo.test is not known; trying again in 1 s .*\. Correct the host/);
+    assert.doesNotMatch(request.lines[1]!, /Correct/);
+    assert.equal(waits.length, 11);
+  });
+
   it('is given up after 12 attempts, 1, 2, 4 … 60 s apart, and its last body is kept', async () => {
     script.start = [json(503, { status: 'maintenance' })];
     assert.deepEqual(await call(ask()), { status: 'error', response: { status: 'maintenance' } });

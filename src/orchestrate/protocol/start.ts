@@ -14,6 +14,8 @@ export type Started =
 interface Again {
   readonly kind: 'again';
   readonly reason: string;
+  /** What people can do while it is tried again. */
+  readonly advice?: string;
   readonly delayMs: number | undefined;
   readonly answer: ComponentAnswer;
 }
@@ -41,7 +43,8 @@ export async function startThere(calling: Calling, request: ComponentRequest, at
     await remember({ step: 'waiting', attempts: attempt });
     const delayMs = tried.delayMs ?? startDelay(attempt);
     const next = `trying again in ${Math.ceil(delayMs / 1000)} s`;
-    request.log('warn', `${tried.reason}; ${next} (attempt ${attempt} of ${START_ATTEMPTS})`);
+    const advice = attempt === 1 && tried.advice !== undefined ? `. ${tried.advice}` : '';
+    request.log('warn', `${tried.reason}; ${next} (attempt ${attempt} of ${START_ATTEMPTS})${advice}`);
     await calling.pause(delayMs, request.signal);
   }
 }
@@ -57,7 +60,7 @@ async function tryStart(calling: Calling, request: ComponentRequest): Promise<St
   if (answer instanceof Failure) {
     const failed = errorAnswer(answer.message);
     if (answer.kind !== 'unreachable' && answer.kind !== 'too_many_requests') return { kind: 'ended', answer: failed };
-    return { kind: 'again', reason: answer.message, delayMs: undefined, answer: failed };
+    return { kind: 'again', reason: answer.message, advice: answer.advice, delayMs: undefined, answer: failed };
   }
   if (answer.status === 503) {
     const delayMs = askedDelay(answer, calling.world);

@@ -213,6 +213,14 @@ void suite('orchestrations as Keboola clients know them', () => {
     await refused('/orchestrations', { name: 'A', tasks: 'none' }, /^tasks: /);
   });
 
+  test('may name this server as the address of a task, not of a notification', async () => {
+    const own = `${rig.url}/run`;
+    const made = await make({ name: 'A', tasks: [{ componentUrl: own, actionParameters: { config: 1 } }] });
+    assert.equal((made['tasks'] as Json[])[0]!['componentUrl'], own);
+    const told = { name: 'A', notifications: [{ email: own, channel: 'error' }] };
+    await refused('/orchestrations', told, /^notifications\[0\]\.email: 127\.0\.0\.1:\d+ is this server/);
+  });
+
   test('refuse tasks with anything wrong, by position and field', async () => {
     const path = `/orchestrations/${String((await make())['id'])}/tasks`;
     const good = { component: 'a' };

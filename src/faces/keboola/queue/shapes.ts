@@ -20,7 +20,7 @@ const fields = {
   component: { type: 'string' },
   command: { type: 'string' },
   params: { type: 'object', description: 'Secrets are shown as ********.' },
-  result: { ...nullable('object'), description: 'After a failure: message, exceptionId, context.' },
+  result: { ...nullable('object'), description: 'After a failure: message, exceptionId, context with advice.' },
   status,
   isFinished: { type: 'boolean' },
   process: { type: 'object', properties: { host: nullable('string'), pid: nullable('integer') } },

@@ -49,7 +49,7 @@ function showResult({ run, result, error }: QueueRun): unknown {
     const exceptionId = exceptionIdOf(run.id);
     const message =
       error.kind === 'internal' ? `Application error. Look for ${exceptionId} in the server's log.` : error.message;
-    return { message, exceptionId, context: {} };
+    return { message, exceptionId, context: { advice: error.advice } };
   }
   return run.endedAt === null ? null : (result ?? {});
 }

@@ -63,7 +63,7 @@ function readAction(value: unknown, field: string): string {
 function readUrl(value: unknown, field: string, outbound: Pick<Outbound, 'checkUrl'>): string {
   const text = readText(value, field, LONGEST_URL);
   try {
-    return outbound.checkUrl(text);
+    return outbound.checkUrl(text, { mayBeOwn: true });
   } catch (thrown) {
     const failure = toFailure(thrown);
     throw failure.status < 500 ? refuse(field, failure.message) : failure;
