@@ -39,6 +39,7 @@ export function createTestCall(parameters: Parameters, options: TestCallOptions 
         until?.addEventListener('abort', () => reject(until.reason as Error));
       });
     },
+    reading: <T>(work: () => Promise<T>) => work(),
     remember: async (value: unknown) => void (memo = value),
   } as unknown as Attempt;
   return {

@@ -50,14 +50,17 @@ async function perform(work: SqlWork): Promise<SqlResult> {
   }
   limitMemory(at.memoryMb);
   const { runEmbedded } = await import('./embedded.ts');
-  return runEmbedded(work, at, {
-    onCancel,
-    askTables(names) {
-      tables = Promise.withResolvers();
-      tell({ type: 'tables', names });
-      return tables.promise;
+  return runEmbedded(
+    { ...work, at },
+    {
+      onCancel,
+      askTables(names) {
+        tables = Promise.withResolvers();
+        tell({ type: 'tables', names });
+        return tables.promise;
+      },
     },
-  });
+  );
 }
 
 async function start(work: SqlWork): Promise<void> {

@@ -1,12 +1,21 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../../errors.ts';
 import type { SqlValue } from '../../connectors/kit/index.ts';
-import type { ComponentCall, ComponentPorts, ComponentSpec, CreateComponent, Parameters } from '../kit/index.ts';
+import { newId } from '../../world.ts';
+import type {
+  ComponentCall,
+  ComponentPorts,
+  ComponentSpec,
+  CreateComponent,
+  LakeTables,
+  Parameters,
+} from '../kit/index.ts';
 import { runInChild } from './host.ts';
 import { schema } from './schema.ts';
 import { stageTables } from './staging.ts';
+import { USUAL_SECONDS, withinTime } from './time-limit.ts';
 import type { EmbeddedPlace, SqlResult, SqlWork } from './work.ts';
 
 const DEFAULT_PROJECT = 'olake';
@@ -20,6 +29,7 @@ interface Ask {
   readonly variables: Readonly<Record<string, SqlValue>>;
   readonly inTransaction: boolean;
   readonly projectId: string;
+  readonly timeoutSeconds: number;
 }
 
 function readAsk(parameters: Parameters): Ask {
@@ -30,6 +40,7 @@ function readAsk(parameters: Parameters): Ask {
     variables: given.variables ?? {},
     inTransaction: given.inTransaction ?? true,
     projectId: given.projectId ?? DEFAULT_PROJECT,
+    timeoutSeconds: given.timeoutSeconds ?? USUAL_SECONDS,
   };
 }
 
@@ -45,7 +56,11 @@ export const component: CreateComponent = (ports) =>
     isOffBecause: null,
     lockKey: (parameters) => lockOf(readAsk(parameters)),
     check: (parameters) => check(readAsk(parameters)),
-    execute: (call) => runSql(ports, call, readAsk(call.parameters)),
+    execute: (call) => {
+      const ask = readAsk(call.parameters);
+      const limit = { signal: call.attempt.signal, seconds: ask.timeoutSeconds };
+      return withinTime(limit, (signal) => runSql({ ports, call, ask, signal, work: readWork(ports, ask) }));
+    },
   }) satisfies ComponentSpec;
 
 function lockOf({ connection }: Ask): string {
@@ -66,44 +81,50 @@ interface Run {
   readonly ports: ComponentPorts;
   readonly call: ComponentCall;
   readonly ask: Ask;
+  /** Aborts when the run is to end, and when its time is over. */
+  readonly signal: AbortSignal;
   readonly work: Omit<SqlWork, 'at'>;
 }
 
-async function runSql(ports: ComponentPorts, call: ComponentCall, ask: Ask): Promise<SqlResult> {
-  const work = {
+function readWork({ config }: ComponentPorts, ask: Ask): Run['work'] {
+  return {
     statements: ask.statements,
     // What is secret is kept under a name with #; statements use the name without it.
-    variables: Object.entries(ask.variables).map(([name, value]) => [name.replace('#', ''), value] as const),
+    variables: Object.entries(ask.variables).map(
+      ([name, value]) => [name.replace('#', ''), value, name.startsWith('#')] as const,
+    ),
     inTransaction: ask.inTransaction,
+    tellsLineage: Boolean(config.lineageUrl ?? config.lineageFile),
   };
-  const run = { ports, call, ask, work };
-  return ask.connection === 'embedded' ? runEmbedded(run) : runConnected(run, ask.connection);
 }
 
-async function runConnected(
-  { ports, call, work }: Run,
-  connection: Exclude<Ask['connection'], 'embedded'>,
-): Promise<SqlResult> {
+async function runSql(run: Run): Promise<SqlResult> {
+  const { connection } = run.ask;
+  return connection === 'embedded' ? runEmbedded(run) : runConnected(run, connection);
+}
+
+async function runConnected(run: Run, connection: Exclude<Ask['connection'], 'embedded'>): Promise<SqlResult> {
+  const { ports, call, work } = run;
   const [kind, id] = Object.entries(connection)[0] as ['source' | 'destination', number];
-  const { type, config } = await ports.connections.settings(kind, id);
+  const { type, config } = await call.attempt.reading(() => ports.connections.settings(kind, id));
   await refuseSecondAttempt(call);
   return runInChild(
     { ...work, at: { kind: 'connection', type, config } },
     {
-      ...surroundings(ports, call),
+      ...surroundings(run),
       stageTables: async () => [],
     },
   );
 }
 
-async function runEmbedded({ ports, call, ask, work }: Run): Promise<SqlResult> {
+async function runEmbedded(run: Run): Promise<SqlResult> {
+  const { ports, call, ask, work } = run;
   const { attempt, project } = call;
   if (!ask.inTransaction) await refuseSecondAttempt(call);
   const home = join(ports.config.dataDir, 'sql', encodeURIComponent(project));
-  const folder = join(home, 'run');
-  // One run at a time has this folder (its lock); what a crash has left of an earlier one goes now.
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const runs = join(home, 'run');
+  const folder = join(runs, `${attempt.task.id}.${attempt.number}`);
+  await mkdir(home, { recursive: true, mode: 0o700 });
   const at: EmbeddedPlace = {
     kind: 'embedded',
     file: join(home, 'project.duckdb'),
@@ -112,20 +133,25 @@ async function runEmbedded({ ports, call, ask, work }: Run): Promise<SqlResult> 
     threads: Math.min(THREADS, availableParallelism()),
     task: attempt.task.id,
     isFirstAttempt: attempt.number === 1,
+    mark: newId(ports.world, 'mark'),
+    namespace: `penstock:sql/${project}`,
   };
-  const around = surroundings(ports, call);
-  const staging = { ...around, lake: ports.lake, project: ask.projectId, folder };
+  const around = surroundings(run);
+  const open: LakeTables['open'] = (owner, name) => attempt.reading(() => ports.lake.open(owner, name));
+  const staging = { ...around, lake: { open }, project: ask.projectId, folder };
   try {
     return await runInChild({ ...work, at }, { ...around, stageTables: (names) => stageTables(staging, names) });
   } catch (error) {
     throw withoutPlace(error, home);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    // Unless another one is there.
+    await rmdir(runs).catch(() => undefined);
   }
 }
 
-function surroundings({ config }: ComponentPorts, { attempt }: ComponentCall) {
-  return { dataDir: config.dataDir, signal: attempt.signal, log: attempt.log };
+function surroundings({ ports, call, signal }: Run) {
+  return { dataDir: ports.config.dataDir, signal, log: call.attempt.log };
 }
 
 /**

@@ -51,7 +51,7 @@ export async function runConnected(work: SqlWork, place: ConnectionPlace, ports:
 }
 
 async function runAll(session: SqlSession, work: SqlWork): Promise<SqlResult> {
-  const variables = new Map(work.variables);
+  const variables = new Map(work.variables.map(([name, value]) => [name, value]));
   const builder = createResult();
   if (work.inTransaction) await session.begin();
   for (const [at, sql] of work.statements.entries()) {

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.test-support.ts';
-import type { ComponentPorts, Parameters } from '../kit/index.ts';
+import { createWorld } from '../../world.ts';
+import type { ComponentPorts, LakeTables, Parameters } from '../kit/index.ts';
 import { component } from './component.ts';
 import type { SqlResult } from './work.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-sql-'));
-const ports = { config: { dataDir: join(folder, 'data') }, lake: { open: async () => undefined } };
+const lake: LakeTables = { open: async () => undefined };
+const ports = { config: { dataDir: join(folder, 'data') }, world: createWorld(), lake };
 const childrenFile = `/proc/${process.pid}/task/${process.pid}/children`;
 const spec = component(ports as unknown as ComponentPorts);
 

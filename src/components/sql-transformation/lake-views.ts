@@ -3,8 +3,11 @@ import { Failure } from '../../errors.ts';
 import { LAKE } from './lake-names.ts';
 import type { StagedTable } from './work.ts';
 
-/** Makes the table readable as `lake.<database>.<table>`: its files by the field ids of their columns, without deleted rows. */
-export async function showLakeTable(connection: DuckDBConnection, table: StagedTable): Promise<void> {
+/**
+ * Makes the table readable as `lake.<database>.<table>`: its files by the field ids of their columns, without deleted rows.
+ * The view holds the mark in a condition that is always true.
+ */
+export async function showLakeTable(connection: DuckDBConnection, table: StagedTable, mark: string): Promise<void> {
   const { database, table: name } = table.name;
   const schema = `${LAKE}.${quoteName(database)}`;
   await connection.run(`create schema if not exists ${schema}`);
@@ -12,7 +15,7 @@ export async function showLakeTable(connection: DuckDBConnection, table: StagedT
   const columns = table.columns.map((column) => quoteName(column.name)).join(', ');
   if (table.files.length === 0) {
     const empty = table.columns.map((column) => `null::${column.type} as ${quoteName(column.name)}`).join(', ');
-    await connection.run(`create view ${view} as select ${empty} where false`);
+    await connection.run(`create view ${view} as select ${empty} where ${quoteText(mark)} = ''`);
     return;
   }
   await refuseUnnumberedFiles(connection, table);
@@ -22,7 +25,7 @@ export async function showLakeTable(connection: DuckDBConnection, table: StagedT
   );
   const scan = `read_parquet([${table.files.map(quoteText).join(', ')}], schema = map {${fields.join(', ')}}, filename = '__file', file_row_number = true)`;
   await connection.run(
-    `create view ${view} as select ${columns} from ${scan} ${await hideDeletedRows(connection, table)}`,
+    `create view ${view} as select ${columns} from ${scan} where ${quoteText(mark)} <> '' ${await hideDeletedRows(connection, table)}`,
   );
 }
 
@@ -34,7 +37,7 @@ async function hideDeletedRows(connection: DuckDBConnection, table: StagedTable)
   await connection.run(
     `create table ${deleted} as from read_csv(${quoteText(table.deletes)}, header = false, delim = ',', quote = '', escape = '', ${columns})`,
   );
-  return `where not exists (select 1 from ${deleted} d where d.file = "__file" and d.row = file_row_number)`;
+  return `and not exists (select 1 from ${deleted} d where d.file = "__file" and d.row = file_row_number)`;
 }
 
 /** Columns are found by their ids; in a file without any, all values would seem to be null. */

@@ -21,6 +21,7 @@ import {
   type Storage,
 } from '../../lakehouse/index.ts';
 import { execute } from '../kit/attempt.test-support.ts';
+import { createWorld } from '../../world.ts';
 import type { ComponentPorts, LakeTables } from '../kit/index.ts';
 import { component } from './component.ts';
 import { findLakeNames } from './lake-names.ts';
@@ -52,7 +53,11 @@ const tables: LakeTables = {
     return { metadata, storage };
   },
 };
-const spec = component({ config: { dataDir: join(folder, 'data') }, lake: tables } as unknown as ComponentPorts);
+const spec = component({
+  config: { dataDir: join(folder, 'data') },
+  world: createWorld(),
+  lake: tables,
+} as unknown as ComponentPorts);
 
 function run(...statements: readonly string[]): Promise<SqlResult> {
   return execute(spec, { statements }) as Promise<SqlResult>;

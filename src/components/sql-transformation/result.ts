@@ -37,9 +37,13 @@ export function createResult(): ResultBuilder {
   };
 }
 
+const LONGEST_MESSAGE = 4000;
+
 /** Names the statement, counted from 1. What a database says against it is the user's to mend. */
 export function failureAt(index: number, thrown: unknown): Failure {
   const failure = toFailure(thrown);
   const kind = failure.kind === 'internal' ? 'bad_request' : failure.kind;
-  return new Failure(kind, `Statement ${index}: ${failure.message}`, { advice: failure.advice, cause: thrown });
+  const message =
+    failure.message.length > LONGEST_MESSAGE ? `${failure.message.slice(0, LONGEST_MESSAGE)}…` : failure.message;
+  return new Failure(kind, `Statement ${index}: ${message}`, { advice: failure.advice, cause: thrown });
 }

@@ -1,3 +1,5 @@
+import { LONGEST_SECONDS, USUAL_SECONDS } from './time-limit.ts';
+
 const MOST_STATEMENTS = 1000;
 const LONGEST_STATEMENT = 1_000_000;
 
@@ -54,6 +56,14 @@ export const schema = {
       default: true,
       title: 'In one transaction',
       description: 'An error takes back what the statements before it have done.',
+    },
+    timeoutSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: LONGEST_SECONDS,
+      default: USUAL_SECONDS,
+      title: 'Time limit in seconds',
+      description: 'After it the running statement is ended, and nothing of an open transaction is kept.',
     },
     projectId: {
       type: 'string',

@@ -1,10 +1,12 @@
 import { createWriteStream } from 'node:fs';
 import { link, mkdir, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { tableDataset, type DatasetName } from '../../connectors/kit/index.ts';
 import { Failure } from '../../errors.ts';
 import {
+  folderWord,
   isS3Path,
   localPath,
   planScan,
@@ -24,6 +26,7 @@ const MOST_COPIED_BYTES = 10 * 1024 ** 3;
 
 export interface Staging {
   readonly lake: LakeTables;
+  readonly dataDir: string;
   readonly project: string;
   /** Of this run; its folder `lake` gets the files. */
   readonly folder: string;
@@ -47,9 +50,9 @@ export async function stageTables(staging: Staging, names: readonly TableName[])
 
 async function stageTable(staging: Staging, name: TableName, folder: string): Promise<StagedTable | undefined> {
   const { lake, project, signal } = staging;
-  const found =
-    (await lake.open(project, name)) ??
-    (await lake.open(project, { database: name.database.toLowerCase(), table: name.table.toLowerCase() }));
+  const lower = { database: name.database.toLowerCase(), table: name.table.toLowerCase() };
+  const asNamed = await lake.open(project, name);
+  const found = asNamed ?? (await lake.open(project, lower));
   if (found === undefined) return undefined;
   const { metadata, storage } = found;
   const { fields, files } = await planScan({ storage, signal, keyBytes: KEY_BYTES }, metadata);
@@ -64,7 +67,11 @@ async function stageTable(staging: Staging, name: TableName, folder: string): Pr
     paths.push(path);
   }
   const deletes = await writeDeletes(files, paths, join(folder, 'deletes.csv'));
-  return { name, columns, files: paths, deletes };
+  const dataset = {
+    ...datasetOf(staging, asNamed ? name : lower, metadata.location),
+    fields: fields.map((field) => ({ name: field.name, type: typeof field.type === 'string' ? field.type : 'nested' })),
+  };
+  return { name, columns, files: paths, deletes, dataset };
 }
 
 interface Bringing {
@@ -155,4 +162,18 @@ function toColumn({ log }: Staging, name: TableName, field: IcebergField): Stage
     `Column "${field.name}" of ${LAKE}.${name.database}.${name.table} is of a nested or unknown type; it is left out`,
   );
   return [];
+}
+
+/**
+ * The name under which lineage knows the table that a sync writes: its warehouse, which is its location without the folders
+ * of database and table. What lies elsewhere, or in the server's own warehouse, is named by the catalog of the project.
+ */
+function datasetOf({ dataDir, project }: Staging, name: TableName, location: string): DatasetName {
+  const place = (isS3Path(location) ? location : localPath(location)).replace(/\/+$/, '');
+  const end = `/${folderWord(name.database)}/${folderWord(name.table)}`;
+  const warehouse = place.endsWith(end) ? place.slice(0, -end.length) : undefined;
+  if (warehouse !== undefined && warehouse !== resolve(dataDir, 'warehouse', project)) {
+    return tableDataset(warehouse, name);
+  }
+  return { namespace: `penstock:warehouse/${project}`, name: `${name.database}.${name.table}` };
 }

@@ -85,3 +85,16 @@ export function firstWord(sql: string): string {
 export function nameOf({ kind, text }: Token): string {
   return kind === 'quoted' ? text.slice(1, -1).replaceAll('""', '"') : text;
 }
+
+/** The line, counted from 1, in which a second statement begins; undefined when there is only one. */
+export function lineOfSecond(sql: string): number | undefined {
+  let at = 0;
+  let hasEnded = false;
+  for (const { kind, text } of readTokens(sql)) {
+    const isSpace = kind === 'space' || kind === 'comment';
+    if (hasEnded && !isSpace && text !== ';') return sql.slice(0, at).split('\n').length;
+    if (kind === 'symbol' && text === ';') hasEnded = true;
+    at += text.length;
+  }
+  return undefined;
+}

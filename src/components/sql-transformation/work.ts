@@ -1,12 +1,15 @@
-import type { SqlValue } from '../../connectors/kit/index.ts';
+import type { DatasetName, SqlValue } from '../../connectors/kit/index.ts';
 import type { FailureRecord } from '../../errors.ts';
 import type { TableName } from '../../lakehouse/index.ts';
 
 /** What the child process is to do. Crosses to it by IPC only: it holds secrets. */
 export interface SqlWork {
   readonly statements: readonly string[];
-  readonly variables: readonly (readonly [string, SqlValue])[];
+  /** Name, value, and whether it is secret. */
+  readonly variables: readonly (readonly [name: string, value: SqlValue, isSecret: boolean])[];
   readonly inTransaction: boolean;
+  /** Somebody is told which tables it reads and writes. */
+  readonly tellsLineage: boolean;
   readonly at: EmbeddedPlace | ConnectionPlace;
 }
 
@@ -21,6 +24,10 @@ export interface EmbeddedPlace {
   /** The task, to find out whether an earlier attempt has committed. */
   readonly task: string;
   readonly isFirstAttempt: boolean;
+  /** Known to nobody else: marks lake tables in plans. */
+  readonly mark: string;
+  /** What lineage calls this database. */
+  readonly namespace: string;
 }
 
 /** A database that a connector reaches. */
@@ -36,6 +43,17 @@ export interface SqlResult {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   /** There were more rows than are kept. */
   readonly truncated?: true;
+  /** What it read and wrote, as far as that is known; where somebody is told of it. */
+  readonly lineage?: SqlLineage;
+}
+
+export interface SqlLineage {
+  readonly inputs: readonly SqlDataset[];
+  readonly outputs: readonly SqlDataset[];
+}
+
+export interface SqlDataset extends DatasetName {
+  readonly fields?: readonly { readonly name: string; readonly type: string }[];
 }
 
 /** Files of a lake table as the child reads them. */
@@ -45,6 +63,7 @@ export interface StagedTable {
   readonly files: readonly string[];
   /** File with the deleted rows (`file,row` by lines), or null. */
   readonly deletes: string | null;
+  readonly dataset: SqlDataset;
 }
 
 export type ToParent =

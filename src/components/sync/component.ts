@@ -88,7 +88,8 @@ async function runChild(
 ): Promise<RunView> {
   for (;;) {
     attempt.signal.throwIfAborted();
-    const started = await syncs.start(attempt, { kind, projectId, jobId, ...(streams && { streams }) });
+    const ask = { kind, projectId, jobId, ...(streams && { streams }) };
+    const started = await attempt.reading(() => syncs.start(attempt, ask));
     if (started.outcome === 'busy') {
       attempt.log('info', `Another run of job ${jobId} has not ended; waits for it`);
       await attempt.childEnded(started.runId, attempt.signal);
@@ -96,7 +97,7 @@ async function runChild(
     }
     attempt.log('info', `Run ${started.number} (${kind} of job ${jobId}) is ${started.outcome}`);
     const run = await awaitEnd(attempt, started.runId);
-    if (run.state === 'cancelled') await syncs.cancelAlike(attempt);
+    if (run.state === 'cancelled') await attempt.reading(() => syncs.cancelAlike(attempt));
     return checkEnd(run);
   }
 }
