@@ -3,8 +3,9 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { exists, libraryPath, makeOnce, unpackPackages } from './debian-packages.ts';
+import { libraryPath, unpackPackages } from './debian-packages.ts';
 import { findLeftOverFolders } from './left-over-folders.ts';
+import { exists, makeOnce } from './made-once.ts';
 
 export type RuntimeKind = 'docker' | 'podman';
 
@@ -14,8 +15,12 @@ export interface TestRuntime {
   readonly version: string;
   /** An image with busybox under all its names; no registry has it. */
   readonly image: string;
+  /** The image as a tar of its one layer. */
+  readonly layer: string;
   /** Names of the containers that are there, running or not. */
   containers(): Promise<string[]>;
+  /** Ends what `program` talks to, if there is such a thing. */
+  endDaemon(): Promise<void>;
   /** Ends all containers and the daemon, and removes what they wrote. */
   stop(): Promise<void>;
 }
@@ -35,9 +40,12 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /**
  * A real container runtime with a store of its own: the packages of the distribution, unpacked below the temporary folder.
- * Where the machine cannot run containers it answers why: that needs root, cgroups and mounts, which sandboxes may refuse.
+ * It trusts the registry at this loopback `host:port` without TLS. Where the machine cannot run containers it answers why: that needs root, cgroups and mounts, which sandboxes may refuse.
  */
-export async function startTestRuntime(kind: RuntimeKind): Promise<TestRuntime | { readonly missing: string }> {
+export async function startTestRuntime(
+  kind: RuntimeKind,
+  insecureRegistry: string,
+): Promise<TestRuntime | { readonly missing: string }> {
   if (!(await exists('/usr/bin/apt-get'))) {
     return {
       missing: `no ${kind} for tests: its packages come from Debian's archive, and this machine has no apt-get`,
@@ -48,21 +56,23 @@ export async function startTestRuntime(kind: RuntimeKind): Promise<TestRuntime |
   await makeOnce(root, (folder) => unpackPackages(folder, PACKAGES[kind]));
   await makeOnce(join(CACHE, 'image'), makeImage);
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
-  const place: Place = { root, folder, libraries: await libraryPath(root) };
-  const end = kind === 'docker' ? await startDaemon(place) : async () => {};
+  const place: Place = { root, folder, insecureRegistry, libraries: await libraryPath(root) };
+  const layer = join(CACHE, 'image', 'image.tar');
+  const endDaemon = kind === 'docker' ? await startDaemon(place) : async () => {};
   const program = await (kind === 'docker' ? writeDockerClient(place) : writePodman(place));
   const stop = async (): Promise<void> => {
     await removeContainers(program);
-    await end();
+    await endDaemon();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await run(program, ['import', join(CACHE, 'image', 'image.tar'), IMAGE]);
+    await run(program, ['import', layer, IMAGE]);
     // The limits that every container of ours has: a kernel may grant containers and refuse these.
     const limits = ['--memory=64m', '--memory-swap=64m', '--pids-limit=64', '--cpus=0.5'];
     await run(program, ['run', '--rm', '--network=none', ...limits, '--', IMAGE, 'true']);
     const { stdout } = await run(program, ['--version']);
-    return { program, version: stdout.trim(), image: IMAGE, containers: () => listContainers(program), stop };
+    const containers = (): Promise<string[]> => listContainers(program);
+    return { program, version: stdout.trim(), image: IMAGE, layer, containers, endDaemon, stop };
   } catch (error) {
     await stop();
     return {
@@ -75,6 +85,7 @@ interface Place {
   /** Of the unpacked packages. */
   readonly root: string;
   readonly folder: string;
+  readonly insecureRegistry: string;
   readonly libraries: string;
 }
 
@@ -93,11 +104,13 @@ async function makeImage(folder: string): Promise<void> {
 }
 
 /** Podman as the packages would install it, but in folders of its own. */
-async function writePodman({ root, folder, libraries }: Place): Promise<string> {
+async function writePodman({ root, folder, insecureRegistry, libraries }: Place): Promise<string> {
   const home = join(folder, 'home');
   const settings = join(home, '.config/containers');
   await mkdir(settings, { recursive: true });
   await writeFile(join(settings, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
+  const registry = `[[registry]]\nlocation = "${insecureRegistry}"\ninsecure = true\n`;
+  await writeFile(join(settings, 'registries.conf'), registry);
   const configuration = [
     '[containers]',
     // Without these it raises them to what the kernel can do, which is refused where root may not raise limits.

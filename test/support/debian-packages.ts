@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -49,26 +49,4 @@ async function listWithLibraries(options: readonly string[], packages: readonly 
 export async function libraryPath(root: string): Promise<string> {
   const names = (await readdir(join(root, 'usr/lib'))).filter((name) => name.includes('linux'));
   return names.flatMap((name) => [`usr/lib/${name}`, `lib/${name}`].map((path) => join(root, path))).join(':');
-}
-
-/** Makes a folder under a name of its own and moves it into place, so that no process ever sees half of it. */
-export async function makeOnce(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  if (await exists(target)) return;
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-  const draft = await mkdtemp(`${target}-draft-`);
-  try {
-    await fill(draft);
-    await rename(draft, target);
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true });
-    // Another process was faster.
-    if (!(await exists(target))) throw error;
-  }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -4,8 +4,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { exists, libraryPath, makeOnce, unpackPackages } from './debian-packages.ts';
+import { libraryPath, unpackPackages } from './debian-packages.ts';
 import { findLeftOverFolders } from './left-over-folders.ts';
+import { exists, makeOnce } from './made-once.ts';
 
 export interface TestMariadb {
   /** Configuration of a mysql source that reaches this server with every right, over TCP. */

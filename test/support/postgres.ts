@@ -1,9 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/store/index.ts';
 import type { EmbeddedPostgres } from '../../src/store/index.ts';
 import { createWorld } from '../../src/world.ts';
+import { makeOnce } from './made-once.ts';
 
 export interface TestPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
@@ -23,6 +26,7 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
   const folder = await mkdtemp(join(tmpdir(), 'penstock-test-postgres-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
+    await copyCluster(folder, options.version);
     const settings = { max_connections: '300', ...options.settings };
     const server = await startEmbeddedPostgres({
       ...testOptions(folder, options.version),
@@ -40,6 +44,26 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
     await remove();
     throw error;
   }
+}
+
+/** Versions of which this process has a copied cluster: its next ones are made, since copies bear one identity. */
+const copied = new Set<15 | 18>();
+
+/** Puts a cluster into an empty folder, a copy of one that is made once for all tests of this user: `initdb` takes long. */
+async function copyCluster(folder: string, version: 15 | 18 = 18): Promise<void> {
+  // Only there does `cp` keep owners and modes as the server wants them.
+  if (process.platform !== 'linux' || copied.has(version)) return;
+  copied.add(version);
+  const { package: name } = testOptions(folder, version).binaries;
+  const about = join(import.meta.dirname, '../../node_modules', name, 'package.json');
+  const { version: exact } = JSON.parse(await readFile(about, 'utf8')) as { version: string };
+  const template = join(tmpdir(), `penstock-dev-clusters-${userInfo().uid}`, exact);
+  await makeOnce(template, async (draft) => {
+    const server = await startEmbeddedPostgres({ ...testOptions(draft, version), durable: false });
+    await server.stop();
+    if (server.socketDir) await rm(server.socketDir, { recursive: true, force: true });
+  });
+  await promisify(execFile)('cp', ['-a', `${template}/.`, folder]);
 }
 
 /** Options for a server in `dataDir` whose programs are copied once for all tests of this user. */
