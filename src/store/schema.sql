@@ -361,10 +361,10 @@ CREATE INDEX run_by_path ON run USING btree (path text_pattern_ops);
 CREATE INDEX run_by_project ON run USING btree (project, number);
 CREATE INDEX run_ended ON run USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND (NOT keep));
 CREATE UNIQUE INDEX run_idempotency ON run USING btree (idempotency_key) WHERE (idempotency_key IS NOT NULL);
-CREATE INDEX run_live ON run USING btree (number) WHERE (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text]));
-CREATE INDEX run_live_child ON run USING btree (parent_run_id) WHERE ((parent_run_id IS NOT NULL) AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
+CREATE INDEX run_live ON run USING btree (number) WHERE (ended_at IS NULL);
+CREATE INDEX run_live_child ON run USING btree (parent_run_id) WHERE ((parent_run_id IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX run_log_kept ON run USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND keep AND (NOT is_log_removed));
-CREATE UNIQUE INDEX run_one_live ON run USING btree (concurrency_key) WHERE ((concurrency_key IS NOT NULL) AND (state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text])));
+CREATE UNIQUE INDEX run_one_live ON run USING btree (concurrency_key) WHERE ((concurrency_key IS NOT NULL) AND (ended_at IS NULL));
 
 create table run_label (
   name text not null,
@@ -520,13 +520,17 @@ create table task (
   input_bytes integer generated always as (octet_length((input)::text)) stored,
   output_bytes integer generated always as (octet_length((output)::text)) stored,
   output_head text generated always as ("left"((output)::text, 64)) stored,
+  running_key text generated always as (
+CASE
+    WHEN (state = 'running'::text) THEN concurrency_key
+    ELSE NULL::text
+END) stored,
   constraint task_pkey PRIMARY KEY (id),
   constraint task_run_id_key_key UNIQUE (run_id, key),
   constraint task_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE,
   constraint task_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text, 'succeeded'::text, 'warned'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
 );
-CREATE UNIQUE INDEX task_one_running ON task USING btree (concurrency_key) WHERE ((concurrency_key IS NOT NULL) AND (state = 'running'::text));
-CREATE INDEX task_queued ON task USING btree (queued_at) WHERE (state = 'queued'::text);
+CREATE UNIQUE INDEX task_one_running ON task USING btree (running_key) WHERE (running_key IS NOT NULL);
 
 create table tokens (
   id text not null,

@@ -410,6 +410,7 @@ export interface TaskTable {
   input_bytes: Always<number | null>;
   output_bytes: Always<number | null>;
   output_head: Always<string | null>;
+  running_key: Always<string | null>;
 }
 
 export interface TokensTable {

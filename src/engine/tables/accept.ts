@@ -125,7 +125,7 @@ export async function findConflictingRun(
     select id, number::float8 as number, path, coalesce(idempotency_key = ${keys.idempotencyKey ?? null}, false) as "isSame"
     from run
     where idempotency_key = ${keys.idempotencyKey ?? null}
-      or (concurrency_key = ${keys.concurrencyKey ?? null} and state in ('planned', 'queued', 'running'))
+      or (concurrency_key = ${keys.concurrencyKey ?? null} and ended_at is null)
     order by 2 desc limit 1`.execute(tx);
   return rows[0];
 }

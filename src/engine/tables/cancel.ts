@@ -54,7 +54,7 @@ export async function requestCancel(
 /** The children of a run that have not ended; those that wait for others first, so that none begins in their place. */
 export async function findLiveChildren(db: Queryable, runId: string): Promise<readonly string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from run where parent_run_id = ${runId} and state in ('planned', 'queued', 'running')
+    select id from run where parent_run_id = ${runId} and ended_at is null
     order by state = 'planned' desc, number desc
   `.execute(db);
   return rows.map((row) => row.id);
@@ -68,7 +68,7 @@ export async function findOrphans(
   const { rows } = await sql<{ runId: string; by: string }>`
     select child.id as "runId", parent.cancel_requested_by as by
     from run child join run parent on parent.id = child.parent_run_id
-    where child.parent_run_id is not null and child.state in ('planned', 'queued', 'running')
+    where child.parent_run_id is not null and child.ended_at is null
       and child.cancel_requested_at is null and parent.cancel_requested_at is not null
     limit ${limit}`.execute(db);
   return rows;

@@ -58,8 +58,8 @@ export async function claimTasks(tx: Transaction, order: ClaimOrder): Promise<re
 /** Whether another task with the concurrency key of this one runs now. */
 export async function isKeyTaken(tx: Transaction, taskId: string): Promise<boolean> {
   const { rows } = await sql`
-    select 1 from task mine join task other on other.concurrency_key = mine.concurrency_key and other.id <> mine.id
-    where mine.id = ${taskId} and other.state = 'running' and mine.concurrency_key is not null limit 1`.execute(tx);
+    select 1 from task mine join task other on other.running_key = mine.concurrency_key and other.id <> mine.id
+    where mine.id = ${taskId} limit 1`.execute(tx);
   return rows.length > 0;
 }
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
-import type { PathCondition, RunCondition, RunQuery } from '../types.ts';
+import type { PathCondition, RunCondition, RunQuery, State } from '../types.ts';
 
 /** What a query of runs asks for, part by part; all must hold. */
 export function conditionsOf(query: RunQuery): readonly RawBuilder<unknown>[] {
@@ -9,7 +9,7 @@ export function conditionsOf(query: RunQuery): readonly RawBuilder<unknown>[] {
     project === undefined ? undefined : sql`project = ${project}`,
     definition === undefined ? undefined : sql`definition = ${definition}`,
     kind === undefined ? undefined : sql`kind = ${kind}`,
-    states === undefined ? undefined : sql`state = any(${states})`,
+    states === undefined ? undefined : isIn(states),
     ...Object.entries(query.labels ?? {}).map(hasLabel),
     ...(query.labelled ?? []).map((name) => sql`labels ? ${name}`),
     ...(query.withoutLabels ?? []).map((labels) => sql`not labels @> ${JSON.stringify(labels)}::jsonb`),
@@ -32,13 +32,21 @@ function isNoChildOf(kind: string): RawBuilder<unknown> {
 
 function oneOf({ states, kind, exceptKind, hasBegun, cancelRequested }: RunCondition): RawBuilder<unknown> {
   const parts = [
-    sql`state = any(${states})`,
+    isIn(states),
     ...(kind === undefined ? [] : [sql`kind = ${kind}`]),
     ...(exceptKind === undefined ? [] : [sql`kind <> ${exceptKind}`]),
     ...(hasBegun === undefined ? [] : [sql`(started_at is not null) = ${hasBegun}`]),
     ...(cancelRequested === undefined ? [] : [sql`(cancel_requested_at is not null) = ${cancelRequested}`]),
   ];
   return sql`(${sql.join(parts, sql` and `)})`;
+}
+
+const LIVING: readonly State[] = ['planned', 'queued', 'running'];
+
+/** Runs that have not ended have an index of their own. */
+function isIn(states: readonly State[]): RawBuilder<unknown> {
+  const among = sql`state = any(${states})`;
+  return states.every((state) => LIVING.includes(state)) ? sql`(ended_at is null and ${among})` : among;
 }
 
 function pathIs({ text, isPrefix, isExcluded }: PathCondition): RawBuilder<unknown> {

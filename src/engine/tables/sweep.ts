@@ -72,8 +72,9 @@ export async function removeOldLogs(db: Queryable, order: { days: number; limit:
 export async function measureQueue(db: Queryable): Promise<{ depth: number; oldestMs: number }> {
   const { rows } = await sql<{ depth: number; oldestMs: number }>`
     select count(*)::float8 as depth,
-      coalesce(extract(epoch from now() - min(queued_at)) * 1000, 0)::float8 as "oldestMs"
-    from task where state = 'queued' and queued_at <= now()`.execute(db);
+      coalesce(extract(epoch from now() - min(task.queued_at)) * 1000, 0)::float8 as "oldestMs"
+    from run join task on task.run_id = run.id
+    where run.ended_at is null and task.state = 'queued' and task.queued_at <= now()`.execute(db);
   return rows[0] ?? { depth: 0, oldestMs: 0 };
 }
 
@@ -84,10 +85,11 @@ export async function measureQueue(db: Queryable): Promise<{ depth: number; olde
 export async function renewMissingJobs(tx: Transaction, limit: number): Promise<readonly QueuedTask[]> {
   const { rows } = await sql<QueuedTask>`
     update task set job_id = gen_random_uuid() where id in (
-      select id from task where state = 'queued' and queued_at < now() - interval '30 seconds'
+      select task.id from run join task on task.run_id = run.id
+      where run.ended_at is null and task.state = 'queued' and task.queued_at < now() - interval '30 seconds'
         and not exists (select 1 from pgboss.job where job.name = case when task.waits then 'waiting-task' else 'task' end
           and job.id = task.job_id)
-      order by queued_at limit ${limit} for update skip locked)
+      order by task.queued_at limit ${limit} for update of task skip locked)
     returning id as "taskId", job_id as "jobId", priority, concurrency_key is not null as "hasConcurrencyKey",
       waits
   `.execute(tx);

@@ -239,7 +239,7 @@ export async function readTokensOfDeleted(
 /** Its jobs that have not ended. */
 export async function readLivingRuns(db: Queryable, id: number): Promise<readonly string[]> {
   const { rows } = await sql<{ id: string }>`
-    select id from run where definition = ${`orchestration/${id}`} and state in ('planned', 'queued', 'running')
+    select id from run where definition = ${`orchestration/${id}`} and ended_at is null
     order by number desc`.execute(db);
   return rows.map((row) => row.id);
 }

@@ -162,7 +162,7 @@ export async function readJobsByNumber(
 export async function readLivingJobs(db: Queryable, project: string): Promise<readonly ChainedJob[]> {
   const { rows } = await sql<ChainedJob>`
     select ${CHAINED} from run join orchestration_job job on job.run_id = run.id
-    where run.state in ('planned', 'queued', 'running') and run.project = ${project} order by run.number`.execute(db);
+    where run.ended_at is null and run.project = ${project} order by run.number`.execute(db);
   return rows;
 }
 
