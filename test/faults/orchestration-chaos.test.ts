@@ -16,6 +16,7 @@ import { keepProcess, type KeptProcess } from './support/processes.ts';
 
 /** Length of the storm; a shorter one for a quick look. */
 const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 40);
+const ENOUGH_JOBS = SECONDS / 4;
 const QUIET_MS = [1500, 4500] as const;
 const DRAIN_MS = 180_000;
 const MASTER = '1-1-0123456789abcdef0123456789abcdef01234567';
@@ -99,8 +100,10 @@ it('orchestrations lose and double nothing while their processes are killed', { 
   const storm = new AbortController();
   const accepted = new Map<string, number>();
   const clients = ids.map((id) => runClient({ id, accepted, storm: storm.signal }));
-  const end = performance.now() + SECONDS * 1000;
-  while (performance.now() < end) {
+  const begin = performance.now();
+  const seconds = (): number => (performance.now() - begin) / 1000;
+  // Longer on a machine that is so busy that little was asked of it.
+  while (seconds() < SECONDS || (seconds() < 3 * SECONDS && accepted.size <= ENOUGH_JOBS)) {
     await delay(QUIET_MS[0] + Math.random() * (QUIET_MS[1] - QUIET_MS[0]));
     const victim = processes[Math.random() < 0.5 ? 0 : 1]!;
     // It may be on its way up still.
@@ -123,7 +126,7 @@ it('orchestrations lose and double nothing while their processes are killed', { 
   test.diagnostic(
     JSON.stringify({ kills: kills.length, jobs: jobs.length, calls: component.calls.length, interrupted, ticks }),
   );
-  assert.ok(kills.length >= SECONDS / 6 && accepted.size > SECONDS / 4, `${kills.length} kills, ${accepted.size} jobs`);
+  assert.ok(kills.length >= SECONDS / 6 && accepted.size > ENOUGH_JOBS, `${kills.length} kills, ${accepted.size} jobs`);
 });
 
 /** A task at the component elsewhere. What fails does not stop the job, so later phases are seen too. */
