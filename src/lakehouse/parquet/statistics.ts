@@ -166,10 +166,19 @@ function countNans({ values, count }: ColumnVector): number {
   return nans;
 }
 
+/**
+ * What is kept of a text as a bound. Longer than any path, which position deletes need whole; of other texts, footer and
+ * manifest take a far shorter part, so that they say the same of the rest as of this.
+ */
+const KEPT_TEXT_BYTES = 16 * 1024;
+
 function boundAt(vector: ColumnVector, index: number): Bound {
   const { values, heap } = vector;
   const { type } = vector.column;
-  if (type.kind === 'string') return new Uint8Array(heap.subarray(values[index]!, values[index + 1]!));
+  if (type.kind === 'string') {
+    const start = values[index]!;
+    return new Uint8Array(heap.subarray(start, Math.min(values[index + 1]!, start + KEPT_TEXT_BYTES)));
+  }
   const lanes = lanesOf(type);
   if (lanes === 2) return readLong(values as Int32Array, 2 * index);
   if (lanes === 4) return readWide(values as Int32Array, 4 * index);

@@ -351,6 +351,29 @@ describe('a batch that does not fit its file', () => {
   });
 });
 
+describe('memory of bounds', () => {
+  it('is little, however long texts are, and what is kept says the same in the footer', async () => {
+    const column = { name: 't', type: { kind: 'string' }, nullable: true } as const;
+    const long = (first: string): string => `${first}${'x'.repeat(1_000_000)}`;
+    const { metadata, summary } = await write(
+      [column],
+      [
+        [[long('b')], [long('a')]],
+        [[long('c')], ['cd']],
+      ],
+    );
+    const { lower, upper } = summary.columns[0]!;
+    assert.equal(Buffer.from(lower!).toString(), long('a').slice(0, lower!.length));
+    assert.equal(Buffer.from(upper!).toString(), long('c').slice(0, upper!.length));
+    // A folder's longest path is 4096 bytes; bounds of position deletes are whole paths.
+    for (const bound of [lower!, upper!]) assert.ok(bound.length > 4096 && bound.length <= 16_384, `${bound.length}`);
+    assert.equal(lower!.buffer.byteLength, lower!.length, 'no view of the whole text');
+    const { statistics } = metadata.row_groups[1]!.columns[0]!.meta_data!;
+    assert.equal(statistics!.min_value, 'cd');
+    assert.equal(statistics!.max_value, `c${'x'.repeat(62)}y`);
+  });
+});
+
 describe('memory of pages', () => {
   it('is given back as soon as the output has taken them, whatever the codec', async () => {
     const column = { name: 'c', type: { kind: 'double' }, nullable: false } as const;

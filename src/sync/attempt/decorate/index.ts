@@ -3,4 +3,4 @@ export type { Decorated, Decorator } from './added.ts';
 export { createChangeDecorator, keepChanges } from './changes.ts';
 export { keepRows } from './rows.ts';
 export { isPresent } from './identity.ts';
-export { textAt, textOfRow, textWriter, valueIndex } from './texts.ts';
+export { bytesOfRow, textAt, textOfRow, textWriter, valueIndex } from './texts.ts';

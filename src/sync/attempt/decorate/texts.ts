@@ -47,6 +47,12 @@ export function textOfRow(vector: ColumnVector, row: number): string | null {
   return index < 0 ? null : textAt(vector, index);
 }
 
+/** About how long the canonical text of one row's value is, without making it. */
+export function bytesOfRow(vector: ColumnVector, row: number): number {
+  const index = vector.column.type.kind === 'string' ? valueIndex(vector, row) : -1;
+  return index < 0 ? 16 : vector.values[index + 1]! - vector.values[index]!;
+}
+
 /** Canonical text of the value at a value index. */
 export function textAt(vector: ColumnVector, index: number): string {
   scratch.length = 0;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createColumnBuilder } from '../../../columns/index.ts';
 import type { StreamSelection } from '../../../connectors/kit/index.ts';
 import { createWorld } from '../../../world.ts';
 import { createSampler } from './sampling.ts';
@@ -30,4 +31,16 @@ test('a chunk without samples counts, and takes no place', () => {
     ['a'],
   );
   assert.equal(sampler.batches, 101);
+});
+
+test('rows that are too long to be held several times are not sampled, the others are', () => {
+  const texts = ['short', 'x'.repeat(3_000_000), null, 'y'.repeat(3_000_000), 'z'.repeat(5_000_000)];
+  const column = createColumnBuilder({ name: 't', type: { kind: 'string' }, nullable: true }, texts.length);
+  for (const text of texts) column.append(text);
+  const batch = { rows: texts.length, columns: [column.finish()] };
+  const sampler = createSampler(selection, { size: 256, world: createWorld() });
+  sampler.keep(sampler.take(batch, batch), { file: 'f', firstRow: 0 });
+  const rows = sampler.samples.map(({ place }) => place.row);
+  assert.equal(rows.length, 3, 'the short ones, and one of three million characters');
+  assert.ok(rows.includes(0) && rows.includes(2) && !rows.includes(4), String(rows));
 });

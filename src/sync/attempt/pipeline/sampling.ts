@@ -1,7 +1,7 @@
 import type { ColumnBatch } from '../../../columns/index.ts';
 import type { BatchPlace, RowPlace, StreamSelection } from '../../../connectors/kit/index.ts';
 import type { World } from '../../../world.ts';
-import { textOfRow } from '../decorate/index.ts';
+import { bytesOfRow, textOfRow } from '../decorate/index.ts';
 
 /** A written row, remembered to be read back. */
 export interface Sample {
@@ -38,6 +38,8 @@ export interface Picked {
 
 /** Rows come from so many batches: reading a row back costs reading its row group. */
 const BATCHES = 2;
+/** Texts of this size are kept of one batch: each row is held three times while it is compared. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** A sample of all rows: batches by reservoir, so that each batch is as likely as any other, and random rows of each. */
 export function createSampler(selection: StreamSelection, options: { size: number; world: World }): Sampler {
@@ -66,7 +68,8 @@ export function createSampler(selection: StreamSelection, options: { size: numbe
     take(source, table) {
       const slot = nextSlot();
       if (slot >= BATCHES) return undefined;
-      const rows = pickRows(source.rows, size, below).map((row) => ({
+      const picked = withinBytes(pickRows(source.rows, size, below), table);
+      const rows = picked.map((row) => ({
         row,
         key: keyAt.map((at) => textOfRow(source.columns[at]!, row) ?? ''),
         written: table.columns.map((vector) => textOfRow(vector, row)),
@@ -86,6 +89,17 @@ export function createSampler(selection: StreamSelection, options: { size: numbe
       }));
     },
   };
+}
+
+/** Leaves out rows that would take too much together with those before them. */
+function withinBytes(rows: readonly number[], { columns }: ColumnBatch): number[] {
+  let left = BATCH_BYTES;
+  return rows.filter((row) => {
+    const bytes = columns.reduce((sum, vector) => sum + bytesOfRow(vector, row), 0);
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  });
 }
 
 /** Distinct rows in random order: all of a small batch, about `size` of a large one. */
