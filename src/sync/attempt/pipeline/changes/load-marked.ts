@@ -24,6 +24,8 @@ export function loadMarked(
 async function loadAt(work: StreamWork, log: ChangeLog, named: Pick<LogPlace, 'table'>): Promise<LogPlace> {
   const { tools, stream, table, progress } = work;
   const { signal, source } = tools;
+  // Of changes that came before: where the stream is loaded in the middle of its log, their rows are replaced.
+  work.sampler.forget();
   const mark = await log.mark({ signal });
   const plan = await planLoad(work);
   progress.estimatedRows = plan.estimatedRows;
