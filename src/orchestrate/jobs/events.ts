@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, LogEntry, RunView } from '../../engine/index.ts';
 import type { Queryable } from '../../store/index.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
+import { ORCHESTRATION_RUN } from '../component-runs/describe.ts';
 import { countFromOne } from './wording.ts';
 import { comparePlaces, openLines, parsePlace, showPlace, type Line, type Lines, type Place } from './lines.ts';
 import { readPositions } from './tables.ts';
@@ -31,7 +32,7 @@ export async function readEvents(
   const events: JobEvent[] = [];
   for await (const { place, entry, run } of mergeLines(engine, runs, after)) {
     if (place.time > until) break;
-    const isOwn = run.id === job.id;
+    const isOwn = run.id === job.id && run.kind === ORCHESTRATION_RUN;
     const told = isOwn ? { ...entry, message: countFromOne(entry.message) } : entry;
     events.push(toEvent({ place, entry: told, run }, isOwn ? ownPosition(told) : (positions.get(run.id) ?? null)));
     if (events.length >= ask.limit) break;
@@ -102,6 +103,7 @@ async function positionsOf(
   job: RunView,
   runs: readonly RunView[],
 ): Promise<ReadonlyMap<string, number>> {
+  if (job.kind !== ORCHESTRATION_RUN) return new Map();
   const keys = await readPositions(db, job.id);
   const positions = new Map<string, number>();
   for (const run of runs.toSorted((a, b) => a.number - b.number)) {

@@ -15,7 +15,7 @@ import { applyOverride } from './override.ts';
 import { selectForRetry, type OldEnd } from './retry.ts';
 import { startJob } from './start.ts';
 import { hasOrchestration } from './tables.ts';
-import type { Jobs, JobView, NewJob } from './types.ts';
+import type { EventsAsk, Jobs, JobView, NewJob } from './types.ts';
 import { asCreated, viewJobs } from './view.ts';
 
 export type JobRooms = OrchestrateRooms & { readonly definitions: Definitions };
@@ -65,10 +65,10 @@ export function createJobs(rooms: JobRooms): Jobs {
       });
     },
     previewRetry: async (project, number) => selectTasks(await getEnded(project, number)),
-    events: async (project, { number, after, limit }) =>
-      readEvents(rooms, await findRun(rooms, project, number), { after, limit }),
-    async *followEvents(project, { number, after, signal }) {
-      yield* followEvents(rooms, await findRun(rooms, project, number), { after, signal });
+    events: async (project, { after, limit, ...which }) =>
+      readEvents(rooms, await findTelling(rooms, project, which), { after, limit }),
+    async *followEvents(project, { after, signal, ...which }) {
+      yield* followEvents(rooms, await findTelling(rooms, project, which), { after, signal });
     },
   };
 }
@@ -197,6 +197,17 @@ async function cancelJob(rooms: JobRooms, scope: Scope, number: number): Promise
 async function findRun(rooms: OrchestrateRooms, project: string, number: number): Promise<RunView> {
   const run = await rooms.engine.getByNumber(number);
   if (run?.kind !== ORCHESTRATION_RUN || run.project !== project) throw noJob(number);
+  return run;
+}
+
+async function findTelling(
+  rooms: OrchestrateRooms,
+  project: string,
+  { number, ofAnyRun = false }: Omit<EventsAsk, 'after'>,
+): Promise<RunView> {
+  if (!ofAnyRun) return findRun(rooms, project, number);
+  const run = await rooms.engine.getByNumber(number);
+  if (run?.labels['component'] === undefined || run.project !== project) throw noJob(number);
   return run;
 }
 

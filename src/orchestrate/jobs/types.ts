@@ -111,13 +111,14 @@ export interface Jobs {
   /** The tasks of the job as a retry without `tasks` would run them. `conflict` before its end. */
   previewRetry(project: string, number: number): Promise<readonly TaskDefinition[]>;
   /** What the job and its children told after the event `after`, in the order of time. */
-  events(
-    project: string,
-    ask: { readonly number: number; readonly after: string | null; readonly limit: number },
-  ): Promise<readonly JobEvent[]>;
+  events(project: string, ask: EventsAsk & { readonly limit: number }): Promise<readonly JobEvent[]>;
   /** The same as they come, in pages, until the job has ended or the signal aborts. */
-  followEvents(
-    project: string,
-    ask: { readonly number: number; readonly after: string | null; readonly signal: AbortSignal },
-  ): AsyncIterable<readonly JobEvent[]>;
+  followEvents(project: string, ask: EventsAsk & { readonly signal: AbortSignal }): AsyncIterable<readonly JobEvent[]>;
+}
+
+export interface EventsAsk {
+  readonly number: number;
+  readonly after: string | null;
+  /** The number may also be that of a component's run. */
+  readonly ofAnyRun?: boolean;
 }

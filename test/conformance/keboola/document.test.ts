@@ -108,6 +108,7 @@ describe('answers are as the document says', () => {
     await call('GET /jobs/{id}', { id: job });
     await call('GET /jobs/{id}/events', { id: job });
     await call('GET /queue/job/{id}', { id: job });
+    await call('GET /queue/job/{id}/events', { id: job });
     await call('GET /queue/jobs');
     await call('GET /components');
     await call('POST /jobs/{id}/retry', { id: job, status: 409 });

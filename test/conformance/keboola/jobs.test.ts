@@ -206,6 +206,7 @@ describe('the end of a job', () => {
     });
     assert.equal(failed.response.status, 'error');
     assert.equal(failed.response.result.message, 'it broke');
+    assert.equal(job['message'], 'it broke');
     assert.equal(failed.response.error, 'user');
     assert.deepEqual(unreached, job['tasks'][1]);
   });
@@ -333,6 +334,12 @@ describe('components', () => {
     assert.deepEqual(run['result'], { echoed: { a: 1, '#key': '********' } });
     assert.deepEqual(run['project'], { id: 1, name: 'Penstock' });
     assert.equal(run['error'], null);
+    const told = await rig.ask('GET', `/queue/job/${made['id']}/events`);
+    assert.deepEqual([told.status, json(told)[0].runId], [200, made['id']]);
+    assert.match(told.text, /echoes/);
+    assert.doesNotMatch(told.text, /very hidden/);
+    assert.equal((await rig.ask('GET', `/jobs/${made['id']}/events`)).status, 404);
+    assert.equal((await rig.ask('GET', '/queue/job/999999/events')).status, 404);
   });
 
   it('are refused with the status of the place', async () => {

@@ -102,22 +102,26 @@ function readRoutes(face: FaceContext): readonly Route[] {
       shapes: { answer: tasks },
       handle: async (call) => (await jobs.previewRetry(call.project, call.id(NOUN))).map(showTask),
     },
-    {
-      method: 'GET',
-      paths: ['/jobs/:id/events'],
-      right: 'read',
-      summary: 'What a job and its children tell, in order; with Accept: text/event-stream as it comes',
-      shapes: { query: { after: { type: 'string' }, limit: PAGE_QUERY.limit }, answer: shapes.events },
-      async handle(call) {
-        const number = call.id(NOUN);
-        const after = call.query('after') ?? null;
-        if (call.request.headers.accept?.includes('text/event-stream'))
-          return streamEvents(face, call, { number, after });
-        const events = await jobs.events(call.project, { number, after, limit: call.page(USUAL_EVENTS).limit });
-        return events.map(showEvent);
-      },
-    },
+    eventRoute(face, '/jobs/:id/events', 'What a job and its children tell'),
+    eventRoute(face, '/queue/job/:id/events', 'What a run of a component, or a job, and its children tell'),
   ];
+}
+
+function eventRoute(face: FaceContext, path: string, summary: string): Route {
+  const ofAnyRun = path.startsWith('/queue');
+  return {
+    method: 'GET',
+    paths: [path],
+    right: 'read',
+    summary: `${summary}, in order; with Accept: text/event-stream as it comes`,
+    shapes: { query: { after: { type: 'string' }, limit: PAGE_QUERY.limit }, answer: shapes.events },
+    async handle(call) {
+      const which = { number: call.id(NOUN), after: call.query('after') ?? null, ofAnyRun };
+      if (call.request.headers.accept?.includes('text/event-stream')) return streamEvents(face, call, which);
+      const { limit } = call.page(USUAL_EVENTS);
+      return (await face.orchestrate.jobs.events(call.project, { ...which, limit })).map(showEvent);
+    },
+  };
 }
 
 function changeRoutes(face: FaceContext): readonly Route[] {

@@ -51,6 +51,7 @@ const sometimes = {
   scheduledTime: { type: 'string' },
   logicalTime: { type: 'string' },
   coalescedTicks: { type: 'integer' },
+  message: { type: 'string', description: 'The first cause of an error.' },
 };
 
 const summary = { type: 'object', required: Object.keys(always), properties: { ...always, ...sometimes } };

@@ -6,7 +6,7 @@ import {
   type TaskResponse,
 } from '../../../orchestrate/index.ts';
 import { showTask } from '../orchestrations/show.ts';
-import { showQueueRun, type QueueContext } from '../queue/show.ts';
+import { showQueueRun, showReason, type QueueContext } from '../queue/show.ts';
 import { showRunId } from '../run-id.ts';
 import { isFinished } from '../status.ts';
 import { showTime } from '../times.ts';
@@ -35,6 +35,7 @@ export function showJob(job: JobView, context: QueueContext) {
     ...(job.scheduledTime !== null && { scheduledTime: showTime(job.scheduledTime) }),
     ...(job.logicalTime !== null && { logicalTime: showTime(job.logicalTime) }),
     ...(job.coalescedTicks > 0 && { coalescedTicks: job.coalescedTicks }),
+    ...(job.status === 'error' && run.error !== null && { message: showReason(run.id, run.error) }),
   };
 }
 

@@ -11,13 +11,13 @@ const ALIVE_MS = 15_000;
 export async function streamEvents(
   { orchestrate }: FaceContext,
   call: Call,
-  { number, after }: { readonly number: number; readonly after: string | null },
+  { after, ...which }: { readonly number: number; readonly after: string | null; readonly ofAnyRun: boolean },
 ): Promise<void> {
   const { request, reply } = call;
   const seen = request.headers['last-event-id'];
   const left = new AbortController();
   const followed = orchestrate.jobs.followEvents(call.project, {
-    number,
+    ...which,
     after: typeof seen === 'string' && seen !== '' ? seen : after,
     signal: left.signal,
   });

@@ -46,12 +46,19 @@ export function showQueueRun(queued: QueueRun, { uri, project }: QueueContext) {
 /** What it answered, or why it failed; null while it lives. */
 function showResult({ run, result, error }: QueueRun): unknown {
   if (run.state === 'failed' && error !== null) {
-    const exceptionId = exceptionIdOf(run.id);
-    const message =
-      error.kind === 'internal' ? `Application error. Look for ${exceptionId} in the server's log.` : error.message;
-    return { message, exceptionId, context: { advice: error.advice } };
+    return {
+      message: showReason(run.id, error),
+      exceptionId: exceptionIdOf(run.id),
+      context: { advice: error.advice },
+    };
   }
   return run.endedAt === null ? null : (result ?? {});
+}
+
+/** The first cause, for people. */
+export function showReason(runId: string, error: NonNullable<QueueRun['error']>): string {
+  if (error.kind !== 'internal') return error.message;
+  return `Application error. Look for ${exceptionIdOf(runId)} in the server's log.`;
 }
 
 /** `application` is a defect, ours or of a program, `user` everything that people can mend. */
