@@ -17,8 +17,8 @@ export interface TestRuntime {
   readonly image: string;
   /** The image as a tar of its one layer. */
   readonly layer: string;
-  /** Names of the containers that are there, running or not. */
-  containers(): Promise<string[]>;
+  /** Names of the containers that are there. */
+  containers(which?: 'running' | 'all'): Promise<string[]>;
   /** Ends what `program` talks to, if there is such a thing. */
   endDaemon(): Promise<void>;
   /** Ends all containers and the daemon, and removes what they wrote. */
@@ -71,7 +71,7 @@ export async function startTestRuntime(
     const limits = ['--memory=64m', '--memory-swap=64m', '--pids-limit=64', '--cpus=0.5'];
     await run(program, ['run', '--rm', '--network=none', ...limits, '--', IMAGE, 'true']);
     const { stdout } = await run(program, ['--version']);
-    const containers = (): Promise<string[]> => listContainers(program);
+    const containers: TestRuntime['containers'] = (which) => listContainers(program, which);
     return { program, version: stdout.trim(), image: IMAGE, layer, containers, endDaemon, stop };
   } catch (error) {
     await stop();
@@ -178,8 +178,8 @@ async function startDaemon({ root, folder, libraries }: Place): Promise<() => Pr
   };
 }
 
-async function listContainers(program: string): Promise<string[]> {
-  const { stdout } = await run(program, ['ps', '--all', '--format={{.Names}}']);
+async function listContainers(program: string, which: 'running' | 'all' = 'all'): Promise<string[]> {
+  const { stdout } = await run(program, ['ps', `--all=${which === 'all'}`, '--format={{.Names}}']);
   return stdout.split('\n').filter((name) => name !== '');
 }
 

@@ -1,0 +1,3 @@
+import { proveContainers } from './container-suite.ts';
+
+await proveContainers('docker');
