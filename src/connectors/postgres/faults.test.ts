@@ -46,7 +46,7 @@ describe('a source that fails while it is read', () => {
     let batches = 0;
     const reading = readAll(session, selection, {
       sink: async () => {
-        if (++batches === 2) await source.run(`select pg_terminate_backend(pid) ${ours} and query like 'copy%'`);
+        if (++batches === 2) await source.run(`select pg_terminate_backend(pid) ${ours} and query like '%;copy%'`);
       },
     });
     await assert.rejects(reading, (error: Failure) => {
@@ -155,6 +155,24 @@ describe('a read that is cancelled', () => {
   it('does not begin when it is cancelled before', async () => {
     const { session } = await openSource(connector, source.config);
     await assert.rejects(session.discover({ signal: AbortSignal.abort(), threads: 1 }), { kind: 'cancelled' });
+    await session.close();
+  });
+});
+
+describe('a table that is altered while its reading begins', () => {
+  it('is never decoded as the types that it had', async () => {
+    await source.run('create table altered (id int primary key, v int8); insert into altered values (1, 1)');
+    const { session, stream } = await openSource(connector, source.config);
+    const selection = await stream('altered');
+    const { chunks } = await session.planLoad(selection, { targetBytes: 2 ** 31, signal });
+    // Nothing is written anew, so the row stays visible; both types take eight bytes.
+    await source.run('begin; alter table altered drop column v, add column v float8 not null default 0.5');
+    const read = collect();
+    const reading = session.readChunk(selection, { ...read, chunk: chunks[0]! });
+    await until(`select count(*) = 1 ${ours} and wait_event_type = 'Lock'`);
+    await source.run('commit');
+    await assert.rejects(reading, { kind: 'connection_lost', message: /altered.*"v"/ });
+    assert.deepEqual(read.rows, []);
     await session.close();
   });
 });

@@ -49,7 +49,8 @@ export function chooseReadings(
         `column "${name}" of "${relation.namespace}.${relation.name}" is now ${actual.sourceType}, which does not fit ${typeWord(column.type)}`,
       );
     }
-    return { name, reading, expression: reading.expression(quoteName(name)) };
+    const quoted = quoteName(name);
+    return { name, reading, expression: reading.isSentSo ? quoted : reading.expression(quoted) };
   });
 }
 
@@ -58,11 +59,12 @@ function missingColumn(name: string, type: Reading['type']): ChosenColumn {
   const reading: Reading = {
     wire,
     type,
-    expression: () => 'null::pg_catalog.text',
+    expression: () => `null::pg_catalog."${wire}"`,
+    isSentSo: false,
     compareByExpression: false,
     orderable: false,
   };
-  return { name, reading, expression: 'null::pg_catalog.text' };
+  return { name, reading, expression: reading.expression(name) };
 }
 
 /** Any reader of the right lake type serves a column that holds only nulls. */

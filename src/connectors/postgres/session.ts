@@ -94,8 +94,8 @@ async function readChunk(connection: Connection, stream: StreamSelection, work: 
   const scope = await scopeOf(connection.query, relation, { chunk: work.chunk, chunkColumn: stream.chunkColumn });
   const conditions = [scope.condition, filterCondition(relation, stream.filter), upToCondition(relation, work.upTo)];
   const columns = chooseReadings(relation, stream, work.log);
-  const tail = `${scope.from}${where(conditions)}`;
-  await copySelection(connection, { stream, columns, tail, options: work, config: work.config });
+  const rows = where(conditions);
+  await copySelection(connection, { stream, columns, from: scope.from, rows, options: work, config: work.config });
 }
 
 async function readAfter(connection: Connection, stream: StreamSelection, work: ReadAfter & ReadContext) {
@@ -103,26 +103,32 @@ async function readAfter(connection: Connection, stream: StreamSelection, work: 
   const order = [work.cursor.column, work.cursor.fallback]
     .filter((name) => name !== undefined)
     .map((name) => `${comparable(columnOf(relation, name))} nulls last`);
-  const rows = where([afterCondition(relation, work), filterCondition(relation, stream.filter)]);
+  const after = where([afterCondition(relation, work), filterCondition(relation, stream.filter)]);
   const columns = chooseReadings(relation, stream, work.log);
-  const tail = `${quoteRelation(relation)}${rows} order by ${order.join(', ')}`;
-  await copySelection(connection, { stream, columns, tail, options: work, config: work.config });
+  const rows = `${after} order by ${order.join(', ')}`;
+  const from = quoteRelation(relation);
+  await copySelection(connection, { stream, columns, from, rows, options: work, config: work.config });
 }
 
 interface CopySelection {
   readonly stream: StreamSelection;
   readonly columns: ReturnType<typeof chooseReadings>;
-  /** What follows `from`. */
-  readonly tail: string;
+  readonly from: string;
+  /** What follows `from`: which rows, in which order. */
+  readonly rows: string;
   readonly options: ReadOptions;
   readonly config: PostgresConfig;
 }
 
+/**
+ * One message, hence one transaction: what the first statement says of the types stays so for the second, as its lock
+ * on the table does.
+ */
 async function copySelection(connection: Connection, work: CopySelection): Promise<void> {
-  const { stream, columns, options } = work;
-  const list = columns.map((column) => column.expression).join(', ');
+  const { stream, columns, from, options } = work;
+  const select = `select ${columns.map((column) => column.expression).join(', ')} from ${from}`;
   await copyRows(connection, {
-    sql: `copy (select ${list} from ${work.tail}) to stdout (format binary)`,
+    sql: `${select} where false;copy (${select}${work.rows}) to stdout (format binary)`,
     columns: columns.map(({ name, reading }, index) => ({
       wire: reading.wire,
       column: stream.columns[index]?.column ?? { name, type: reading.type, nullable: true },

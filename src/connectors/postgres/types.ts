@@ -29,8 +29,10 @@ export interface TypeFacts {
 export interface Reading {
   readonly wire: WireKind;
   readonly type: ColumnType;
-  /** The value in the `COPY` select, from a quoted column; always cast, so the wire form cannot differ from `wire`. */
+  /** The value in the `COPY` select, from a quoted column. */
   readonly expression: (column: string) => string;
+  /** True when a column of the type is sent as `wire` without the expression, which only costs the server time then. */
+  readonly isSentSo: boolean;
   /** True when comparing needs the expression because the column's own type has no usable operators. */
   readonly compareByExpression: boolean;
   readonly orderable: boolean;
@@ -40,6 +42,7 @@ const plain = (wire: WireKind, type: ColumnType, cast: string): Reading => ({
   wire,
   type,
   expression: (column) => `${column}::pg_catalog.${cast}`,
+  isSentSo: true,
   compareByExpression: false,
   orderable: wire !== 'bool' && wire !== 'jsonb' && cast !== 'json',
 });
@@ -77,6 +80,7 @@ const asServerText: Reading = {
   wire: 'text',
   type: STRING,
   expression: (column) => `${column}::pg_catalog.text`,
+  isSentSo: false,
   compareByExpression: false,
   orderable: false,
 };
@@ -121,10 +125,13 @@ function decimalReading(type: ColumnType): Reading {
     wire: 'numeric',
     type,
     expression: (column) => `${column}::pg_catalog.numeric`,
+    isSentSo: true,
     compareByExpression: false,
     orderable: true,
   };
 }
+
+const castTo = (type: 'int8' | 'float8'): Reading => ({ ...(READINGS[type] as Reading), isSentSo: false });
 
 /**
  * How to read a column as the lake type it had when the stream was discovered, when the source's type changed since.
@@ -137,16 +144,38 @@ export function readingAs(actual: Reading, wanted: ColumnType): Reading | undefi
     case 'string':
       return { ...asServerText, orderable: actual.orderable };
     case 'long':
-      return is.kind === 'int' ? READINGS['int8'] : undefined;
+      return is.kind === 'int' ? castTo('int8') : undefined;
     case 'double':
-      return is.kind === 'float' || is.kind === 'int' ? READINGS['float8'] : undefined;
+      return is.kind === 'float' || is.kind === 'int' ? castTo('float8') : undefined;
     case 'decimal': {
       const digits = is.kind === 'int' ? 10 : is.kind === 'long' ? 19 : is.kind === 'decimal' ? is.precision : 99;
       const scale = is.kind === 'decimal' ? is.scale : 0;
       const fits = wanted.scale >= scale && wanted.precision - wanted.scale >= digits - scale;
-      return fits ? decimalReading(wanted) : undefined;
+      return fits ? { ...decimalReading(wanted), isSentSo: is.kind === 'decimal' } : undefined;
     }
     default:
       return undefined;
   }
+}
+
+/** What each wire form may be the form of, by the oids of the server's own types, which are the same in all versions. */
+const SENT_AS: Readonly<Record<WireKind, readonly number[]>> = {
+  bool: [16],
+  int2: [21],
+  int4: [23],
+  int8: [20],
+  float4: [700],
+  float8: [701],
+  numeric: [1700],
+  date: [1082],
+  timestamp: [1114, 1184],
+  text: [25, 1042, 1043, 114],
+  jsonb: [3802],
+  uuid: [2950],
+  bytea: [17],
+};
+
+/** True when values of the server's type arrive as `wire`. */
+export function arrivesAs(wire: WireKind, type: number): boolean {
+  return SENT_AS[wire].includes(type);
 }

@@ -3,14 +3,15 @@ import { createBatches, takeBytes } from '../../kit/index.ts';
 import type { Batches, Intake, ReadOptions } from '../../kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
+import { arrivesAs } from '../types.ts';
 import { cancelledFailure, translateError, type Place } from '../failures.ts';
 import { createDecoder, STOP, type Decoder, type StreamHead, type WireColumn } from './decoder.ts';
 import { createInbox, LARGEST_MESSAGE, takeMessage, type Inbox } from './inbox.ts';
-import { parseServerError, queryMessage } from './messages.ts';
+import { parseCommandRows, parseResultTypes, parseServerError, queryMessage } from './messages.ts';
 import { describeRow, findLargestField } from './rows.ts';
 
 export interface CopyWork {
-  /** A `COPY … TO STDOUT (FORMAT binary)` whose select list is `columns`. */
+  /** A select of nothing, which tells the types of `columns`, and a `COPY … TO STDOUT (FORMAT binary)` of the same list. */
   readonly sql: string;
   readonly columns: readonly WireColumn[];
   /** Positions in `columns` of the key, to name refused rows. */
@@ -73,6 +74,7 @@ interface Reading {
   error: Failure | undefined;
   /** Rows of the batches before the current one. */
   rowsBefore: number;
+  refused: number;
 }
 
 function startReading(intake: Intake, work: CopyWork, settle: (failure?: unknown) => void): Reading {
@@ -95,6 +97,7 @@ function startReading(intake: Intake, work: CopyWork, settle: (failure?: unknown
     waiting: false,
     error: undefined,
     rowsBefore: 0,
+    refused: 0,
   };
   return reading;
 }
@@ -162,7 +165,9 @@ interface Refusal {
   readonly fieldsAt: number;
 }
 
-function refuse({ work, inbox, batches, rowsBefore }: Reading, { column, reason, fieldsAt }: Refusal): void {
+function refuse(reading: Reading, { column, reason, fieldsAt }: Refusal): void {
+  const { work, inbox, batches, rowsBefore } = reading;
+  reading.refused++;
   const place = `row ${rowsBefore + batches.current().rows + 1} of the read`;
   const key = describeRow(inbox.view, { from: fieldsAt, end: inbox.end }, work) ?? place;
   work.options.refuse({ column: work.columns[column]?.column.name ?? '', reason, key });
@@ -185,9 +190,26 @@ function skipLargeRow(reading: Reading, length: number): void {
 function readMessage(reading: Reading): boolean {
   const message = takeMessage(reading.inbox);
   if (!message) return false;
+  if (message.type === 'T') checkTypes(reading, parseResultTypes(message.body));
+  if (message.type === 'C') checkRows(reading, parseCommandRows(message.body));
   if (message.type === 'E') reading.error = translateError(parseServerError(message.body), reading.work.place);
   if (message.type !== 'Z') return true;
   if (reading.error) reading.settle(reading.error);
   else reading.batches.flush().then(() => reading.settle(), reading.settle);
   return false;
+}
+
+/** A table that was altered since its columns were looked up might send other types, which nothing in the rows shows. */
+function checkTypes({ work }: Reading, types: readonly number[]): void {
+  const at = work.columns.findIndex(({ wire }, index) => !arrivesAs(wire, types[index] ?? 0));
+  if (at < 0 && types.length === work.columns.length) return;
+  const name = work.columns[at]?.column.name ?? '';
+  throw new Failure('connection_lost', `the table was altered while its reading began: column "${name}"`);
+}
+
+/** What the server counted while it sent: nothing may be lost on the way. */
+function checkRows({ batches, rowsBefore, refused }: Reading, sent: number | undefined): void {
+  const read = rowsBefore + batches.current().rows + refused;
+  if (sent === undefined || sent === read) return;
+  throw new Failure('internal', `the server sent ${sent} rows, but ${read} were read`);
 }

@@ -37,3 +37,21 @@ export function parseServerError(body: Buffer): ServerError {
     code: fields.get('C') ?? 'XX000',
   });
 }
+
+/** Oids of the types of a RowDescription: per column a name, NUL, and 18 bytes with the type's oid after the first six. */
+export function parseResultTypes(body: Buffer): number[] {
+  const types: number[] = [];
+  let at = 2;
+  for (let left = body.readInt16BE(0); left > 0; left--) {
+    const end = body.indexOf(0, at);
+    types.push(body.readUInt32BE(end + 7));
+    at = end + 19;
+  }
+  return types;
+}
+
+/** The rows that a CommandComplete of a `COPY` tells; undefined for another command. */
+export function parseCommandRows(body: Buffer): number | undefined {
+  const rows = /^COPY (\d+)\0$/.exec(body.toString('latin1'))?.[1];
+  return rows === undefined ? undefined : Number(rows);
+}
