@@ -74,6 +74,9 @@ export interface SelectedStream {
   readonly disabled?: boolean;
   /** evolve (default) | freeze | quarantine: what happens when the source's columns change. */
   readonly schema_policy?: string;
+  /** mark | apply, and equality | position | copy_on_write: instead of what the destination says, where it has them. */
+  readonly deletes?: string;
+  readonly delete_mode?: string;
   readonly [key: string]: unknown;
 }
 

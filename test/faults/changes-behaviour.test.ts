@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
 import { createFollowed, publish, startLogSource } from './changes-support.ts';
 import type { LogSource } from './changes-support.ts';
-import { createJob, lakeRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { lakeRows, sourceRows } from './support/orders.ts';
 import type { JobOptions, LakeJob, Outcome } from './sync-support.ts';
 
 let source: LogSource;
@@ -119,14 +120,17 @@ test('changed rows that go to quarantine count as such, and not as written', asy
   });
 });
 
-test('with deletes applied, a deleted row leaves the table', async () => {
-  await withJob({ streams: ['orders'], writer: { deletes: 'apply' } }, async (job) => {
-    records(await job.attempt());
-    await source.run('delete from orders where id = 7');
-    assert.equal(records(await job.attempt()), 1);
-    assert.ok((await job.read()).every((row) => Number(row['id']) !== 7));
-    assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
-  });
+test('with deletes applied, a deleted row leaves the table, whether the destination says so or the stream', async () => {
+  const wishes = [{ writer: { deletes: 'apply' } }, { selection: { deletes: 'apply', delete_mode: 'copy_on_write' } }];
+  for (const [at, wish] of wishes.entries()) {
+    await withJob({ streams: ['orders'], ...wish }, async (job) => {
+      records(await job.attempt());
+      await source.run(`delete from orders where id = ${7 + at}`);
+      assert.equal(records(await job.attempt()), 1);
+      assert.ok((await job.read()).every((row) => Number(row['id']) !== 7 + at));
+      assert.deepEqual(lakeRows(await job.read()), await sourceRows(source));
+    });
+  }
 });
 
 test('only changes: strict_cdc begins where the log ends and loads nothing', async () => {

@@ -152,8 +152,8 @@ async function openTable(lake: Lake, open: OpenTable): Promise<DestinationTable>
     codec: 'zstd',
     targetFileBytes: LARGEST_FILE_BYTES,
     allowLocation: (location) => allowLocation(context, location),
-    deleteMode: config.deleteMode,
-    ...(config.deletes === 'apply' && { removes: { column: '_op_type', value: 'd' } }),
+    deleteMode: open.removal?.deleteMode ?? config.deleteMode,
+    ...((open.removal?.deletes ?? config.deletes) === 'apply' && { removes: { column: '_op_type', value: 'd' } }),
   });
   return bindTable(lake, table, open);
 }

@@ -11,7 +11,7 @@ import { Failure } from '../../errors.ts';
 import { createLocalStorage, loadTable, openJdbcCatalog } from '../../lakehouse/index.ts';
 import { readIndependently } from '../../lakehouse/iceberg/table.test-support.ts';
 import { createWorld } from '../../world.ts';
-import type { Checkpoint, DestinationContext, OpenTable } from '../kit/index.ts';
+import type { Checkpoint, DestinationContext, OpenTable, RemovalChoice } from '../kit/index.ts';
 import { readConfig } from './config.ts';
 import { connector } from './index.ts';
 
@@ -63,9 +63,14 @@ async function siteFor(t: TestContext): Promise<Site> {
   };
 }
 
-async function write(site: Site, config: unknown, commits: readonly (readonly (readonly string[])[])[]): Promise<void> {
+async function write(
+  site: Site,
+  config: unknown,
+  commits: readonly (readonly (readonly string[])[])[],
+  removal?: RemovalChoice,
+): Promise<void> {
   const session = await connector.open(config, site.context);
-  const table = await session.openTable(asked);
+  const table = await session.openTable({ ...asked, removal });
   for (const [at, rows] of commits.entries()) {
     const unit = table.beginUnit();
     const vectors = columns.map((column, place) => {
@@ -114,6 +119,18 @@ describe('the Iceberg destination', () => {
       await write(site, site.writer({ delete_mode, deletes: 'apply' }), changes);
       assert.deepEqual(await site.rows(), [['2', 'c', 'back']]);
     }
+  });
+
+  it('does with removed rows as the stream says, where it says something', async (t) => {
+    const site = await siteFor(t);
+    await write(site, site.writer(), changes, { deletes: 'apply', deleteMode: 'copy_on_write' });
+    assert.deepEqual(await site.rows(), [['2', 'c', 'back']]);
+    const kept = await siteFor(t);
+    await write(kept, kept.writer({ deletes: 'apply', delete_mode: 'position' }), changes, { deletes: 'mark' });
+    assert.equal((await kept.rows()).length, 3);
+    const deletes = (folder: string) => readdir(folder, { recursive: true });
+    assert.ok(!(await deletes(site.folder)).some((path) => path.includes('-deletes')), 'rewritten files need none');
+    assert.ok((await deletes(kept.folder)).some((path) => path.includes('-deletes')));
   });
 
   it('looks after a table: few files, one snapshot, the same rows', async (t) => {

@@ -1,6 +1,6 @@
 import type { DatasetName } from './dataset.ts';
 import type { Column, ColumnBatch } from '../../columns/index.ts';
-import type { CatalogPort, Storage, TableName, UpkeepPolicy, UpkeepResult } from '../../lakehouse/index.ts';
+import type { CatalogPort, DeleteMode, Storage, TableName, UpkeepPolicy, UpkeepResult } from '../../lakehouse/index.ts';
 import type { World } from '../../world.ts';
 import type { ConnectorContext } from './source.ts';
 import type { ConnectorSpec } from './protocol.ts';
@@ -31,6 +31,14 @@ export interface OpenTable {
   /** Column that identifies a row for upserts; undefined for append-only tables. */
   readonly identifier?: string;
   readonly partition?: string;
+  /** What this stream asks for instead of the destination's own settings; destinations without them look away. */
+  readonly removal?: RemovalChoice;
+}
+
+/** What becomes of rows that the source deleted, and how upserts remove older rows. */
+export interface RemovalChoice {
+  readonly deletes?: 'mark' | 'apply';
+  readonly deleteMode?: DeleteMode;
 }
 
 /**

@@ -186,6 +186,9 @@ test('what cannot be synced is refused with the stream named', () => {
   assert.throws(() => resolve({ stream: { cursor_field: 'body' } }), /has no order/);
   assert.throws(() => resolve({ stream: { cursor_field: 'nope' } }), /no column "nope"/);
   assert.throws(() => resolve({ selection: { partition_regex: '/{nope, day}' } }), /no column "nope"/);
+  assert.throws(() => resolve({ selection: { schema_policy: 'guess' } }), /Order Lines: schema_policy must be/);
+  assert.throws(() => resolve({ selection: { deletes: 'drop' } }), /Order Lines: deletes must be one of mark, apply/);
+  assert.throws(() => resolve({ selection: { delete_mode: 'soft' } }), /delete_mode must be one of equality, position/);
   const three = [1, 2, 3].map((value) => ({ column: 'id', operator: '=', value }));
   assert.throws(() => resolve({ selection: { filter_config: { logical_operator: 'or', conditions: three } } }), /two/);
 });

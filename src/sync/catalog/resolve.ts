@@ -1,7 +1,14 @@
 import type { Column } from '../../columns/index.ts';
-import type { Cursor, DiscoveredStream, SourceColumn, StreamSelection, SyncMode } from '../../connectors/kit/index.ts';
+import type {
+  Cursor,
+  DiscoveredStream,
+  RemovalChoice,
+  SourceColumn,
+  StreamSelection,
+  SyncMode,
+} from '../../connectors/kit/index.ts';
 import { Failure } from '../../errors.ts';
-import type { TableName } from '../../lakehouse/index.ts';
+import type { DeleteMode, TableName } from '../../lakehouse/index.ts';
 import type { CatalogStream, SelectedStream } from '../types.ts';
 import { isAdded, sourceColumnNames } from './build.ts';
 import { readFilter } from './filter.ts';
@@ -24,6 +31,8 @@ export interface ResolvedStream {
   readonly normalization: boolean;
   readonly appendMode: boolean;
   readonly schemaPolicy: SchemaPolicy;
+  /** What the stream says of removed rows; the destination's settings hold for the rest. */
+  readonly removal?: RemovalChoice;
   /** Read from a change log: the columns that it adds, the time of the commit first. Empty otherwise. */
   readonly logColumns: readonly Column[];
   /** The partition pattern in names of the table. */
@@ -86,6 +95,7 @@ export function resolveStream(chosen: Chosen, discovered: DiscoveredStream): Res
     normalization,
     appendMode: selection.append_mode ?? false,
     schemaPolicy: readPolicy(id, selection),
+    removal: readRemoval(id, selection),
     logColumns,
     partition: pattern === undefined ? undefined : inLakeNames(pattern, columns, lakeColumns),
     pattern,
@@ -100,6 +110,28 @@ function columnsOfLog(columns: readonly Column[]): Column[] {
 function readPolicy(id: string, { schema_policy: policy = 'evolve' }: SelectedStream): SchemaPolicy {
   if (policy === 'evolve' || policy === 'freeze' || policy === 'quarantine') return policy;
   throw new Failure('bad_request', `stream ${id}: schema_policy must be evolve, freeze or quarantine`);
+}
+
+const DELETES = ['mark', 'apply'] as const;
+const DELETE_MODES: readonly DeleteMode[] = ['equality', 'position', 'copy_on_write'];
+
+function readRemoval(id: string, { deletes, delete_mode: mode }: SelectedStream): RemovalChoice {
+  return {
+    deletes: chooseWord(id, { field: 'deletes', value: deletes }, DELETES),
+    deleteMode: chooseWord(id, { field: 'delete_mode', value: mode }, DELETE_MODES),
+  };
+}
+
+/** Absent and empty say nothing. */
+function chooseWord<Word extends string>(
+  id: string,
+  { field, value }: { field: string; value: unknown },
+  words: readonly Word[],
+): Word | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  const known = words.find((word) => word === value);
+  if (known) return known;
+  throw new Failure('bad_request', `stream ${id}: ${field} must be one of ${words.join(', ')}`);
 }
 
 /** The table that a stream is written to. */

@@ -76,6 +76,7 @@ export function describeTable(
     run,
     identifier: stream.appendMode ? undefined : '_olake_id',
     partition: stream.partition,
+    removal: stream.removal,
   };
 }
 
