@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { createFollowed, publish, startLogSource } from './changes-support.ts';
 import type { LogSource } from './changes-support.ts';
 import { killAtEveryPoint } from './crash-support.ts';
-import { createJob, lakeRows, newestRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { lakeRows, newestRows, sourceRows } from './support/orders.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
 
 const DESTINATIONS: readonly Destination[] = ['parquet', 'iceberg'];

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createFollowed, publish, startLogSource } from './changes-support.ts';
 import type { LogSource } from './changes-support.ts';
-import { createJob, lakeRows, newestRows, sourceRows } from './sync-support.ts';
-import type { JobOptions, LakeJob, Outcome, Row } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { lakeRows, newestRows, sourceRows } from './support/orders.ts';
+import type { JobOptions, LakeJob, Outcome } from './sync-support.ts';
+import type { Row } from './support/lake-tables.ts';
 
 // What a job that follows a log finds changed around it: its destination, its server, the key of its table.
 

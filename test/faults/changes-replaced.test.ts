@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { startTestMariadb } from '../support/mariadb.ts';
 import { publish, startLogSource } from './changes-support.ts';
 import { createJob } from './sync-support.ts';
-import type { JobOptions, LakeJob, Outcome, Row } from './sync-support.ts';
+import type { JobOptions, LakeJob, Outcome } from './sync-support.ts';
+import type { Row } from './support/lake-tables.ts';
 
 interface Source extends Required<Pick<JobOptions, 'connection'>> {
   run(sql: string): Promise<readonly Record<string, unknown>[]>;

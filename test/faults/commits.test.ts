@@ -4,7 +4,8 @@ import { Failure } from '../../src/errors.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
 import { assertNoOrphans, assertRows, SWEEP } from './lake-checks.ts';
-import { createJob, createOrders, lakeRows, newestRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, newestRows, sourceRows } from './support/orders.ts';
 import type { AttemptOptions, JobOptions, LakeJob, Outcome } from './sync-support.ts';
 
 const DAY_MS = 24 * 3600 * 1000;

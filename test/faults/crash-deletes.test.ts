@@ -4,7 +4,8 @@ import { createFollowed, publish, startLogSource } from './changes-support.ts';
 import type { LogSource } from './changes-support.ts';
 import { killAtEveryPoint, stopsOf } from './crash-support.ts';
 import { assertNoOrphans, assertRows, SWEEP } from './lake-checks.ts';
-import { createJob, lakeRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { lakeRows, sourceRows } from './support/orders.ts';
 import type { LakeJob } from './sync-support.ts';
 
 let source: LogSource;

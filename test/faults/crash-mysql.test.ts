@@ -4,8 +4,10 @@ import { startTestMariadb } from '../support/mariadb.ts';
 import type { TestMariadb } from '../support/mariadb.ts';
 import { assertRows, latest } from './lake-checks.ts';
 import { killAtEveryPoint } from './crash-support.ts';
-import { createJob, lakeRows } from './sync-support.ts';
-import type { Destination, JobOptions, LakeJob, Row } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { lakeRows } from './support/orders.ts';
+import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
+import type { Row } from './support/lake-tables.ts';
 
 let source: TestMariadb;
 

@@ -6,7 +6,8 @@ import { startTestSource } from '../support/source.ts';
 import { assertNoOrphans, assertOnlyManifest, assertRows, SWEEP } from './lake-checks.ts';
 import { makeSmallDisk } from './support/small-disk.ts';
 import type { SmallDisk } from './support/small-disk.ts';
-import { createJob, createOrders, lakeRows, newestRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, newestRows, sourceRows } from './support/orders.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
 
 let source: TestSource;

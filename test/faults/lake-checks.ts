@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { avroMetadata, avroRead } from 'icebird';
-import type { LakeJob, Row } from './sync-support.ts';
+import type { LakeJob } from './sync-support.ts';
+import type { Row } from './support/lake-tables.ts';
 
 /** Removes whatever no snapshot names, however young it is. */
 export const SWEEP = { removeOrphans: { olderThanMs: -1000 } } as const;

@@ -7,7 +7,8 @@ import type { Golden } from '../support/postgres-types.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
 import { assertRows } from './lake-checks.ts';
-import { createJob, createOrders, lakeRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, sourceRows } from './support/orders.ts';
 
 const COLUMNS = GOLDENS.map((golden, at) => ({ name: `c${at}`, golden }));
 const ROWS = Math.max(...GOLDENS.map(([, , values]) => values.length));

@@ -10,8 +10,10 @@ import { startS3 } from '../support/s3.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
 import { assertNoOrphans, SWEEP } from './lake-checks.ts';
-import type { Destination, LakeJob, Row } from './sync-support.ts';
-import { createJob, createOrders, lakeRows, sourceRows } from './sync-support.ts';
+import type { Destination, LakeJob } from './sync-support.ts';
+import type { Row } from './support/lake-tables.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, sourceRows } from './support/orders.ts';
 
 /** What a store answers when it is overloaded, by turns. */
 const TROUBLES: readonly S3Effect[] = [

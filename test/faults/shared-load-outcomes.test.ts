@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Worker } from '../../src/engine/index.ts';
 import type { SyncProgress } from '../../src/sync/types.ts';
-import { lakeRows } from './sync-support.ts';
+import { lakeRows } from './support/orders.ts';
 import { openShareLab, until } from './support/share-lab.ts';
 import type { ShareJob, ShareLab, ShareRun } from './support/share-lab.ts';
 

@@ -7,7 +7,8 @@ import { startCuttingProxy } from './support/cutting-proxy.ts';
 import type { CuttingProxy } from './support/cutting-proxy.ts';
 import { startMortalPostgres } from './support/mortal-postgres.ts';
 import type { MortalPostgres } from './support/mortal-postgres.ts';
-import { createJob, lakeRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { lakeRows, sourceRows } from './support/orders.ts';
 import type { LakeJob, Outcome } from './sync-support.ts';
 
 const LOST = ['connection_lost', 'unreachable'];

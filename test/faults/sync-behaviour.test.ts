@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
-import { createJob, createOrders, lakeRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, sourceRows } from './support/orders.ts';
 import type { JobOptions, LakeJob, Outcome } from './sync-support.ts';
 
 let source: TestSource;

@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
 import { stopsOf } from './crash-support.ts';
-import { createJob, createOrders, lakeRows, newestRows, sourceRows } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, newestRows, sourceRows } from './support/orders.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
 
 const MODES = ['full_refresh', 'incremental'] as const;

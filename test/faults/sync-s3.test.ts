@@ -9,8 +9,10 @@ import type { TestS3 } from '../support/s3.ts';
 import { startS3 } from '../support/s3.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
-import type { Destination, LakeJob, Row } from './sync-support.ts';
-import { createJob, createOrders, lakeRows, sourceRows } from './sync-support.ts';
+import type { Destination, LakeJob } from './sync-support.ts';
+import type { Row } from './support/lake-tables.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders, lakeRows, sourceRows } from './support/orders.ts';
 
 let source: TestSource;
 let s3: TestS3;

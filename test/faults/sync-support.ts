@@ -1,33 +1,32 @@
-import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
-import { parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
-import { icebergRead } from 'icebird';
-import { withLocalFiles } from '../support/local-files.ts';
-import { loadConnectors } from '../../src/connectors/index.ts';
-import type { DiscoveredStream, LogLine, MaintenancePolicy, SyncMode } from '../../src/connectors/kit/index.ts';
-import { fromRecord, toFailure } from '../../src/errors.ts';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LogLine, MaintenancePolicy, SyncMode } from '../../src/connectors/kit/index.ts';
 import type { Failure } from '../../src/errors.ts';
-import type { CatalogEntry, CatalogPort, TableName } from '../../src/lakehouse/index.ts';
+import type { TableName } from '../../src/lakehouse/index.ts';
 import { runInChild } from '../../src/sync/attempt/host.ts';
 import type { AttemptHost } from '../../src/sync/attempt/host.ts';
 import { answerFromCatalog } from '../../src/sync/attempt/io.ts';
-import { perform } from '../../src/sync/attempt/perform.ts';
 import type { UpkeepResult } from '../../src/sync/attempt/upkeep.ts';
 import type { StreamVerdict, VerifyResult } from '../../src/sync/attempt/verify.ts';
 import type { OpenConnection, Question, SyncResult, SyncWork, Work } from '../../src/sync/attempt/work.ts';
 import { buildCatalog, parseState, tableOf, withChange, writeState } from '../../src/sync/catalog/index.ts';
 import type { AdvancedSettings, Catalog } from '../../src/sync/types.ts';
-import { createWorld } from '../../src/world.ts';
-import type { TestSource } from '../support/source.ts';
-
-/** Shared by all tests of this user: children keep there what they have compiled. */
-const DATA = join(tmpdir(), `penstock-dev-sync-${userInfo().uid}`);
+import { discoverStreams, performHere, quietHost, rules } from './support/attempts.ts';
+import {
+  allFiles,
+  commitAsOther,
+  parquetFiles,
+  readIceberg,
+  readMetadata,
+  readParquetFolder,
+  type IcebergMetadata,
+  type ReadLocation,
+  type Row,
+} from './support/lake-tables.ts';
+import { createMemoryCatalog } from './support/memory-catalog.ts';
 
 export type Destination = 'parquet' | 'iceberg';
-export type Row = Readonly<Record<string, unknown>>;
 
 export interface AttemptOptions {
   readonly stopAt?: string;
@@ -80,20 +79,6 @@ export interface LakeJob {
   remove(): Promise<void>;
 }
 
-type ReadLocation = (location: string) => Promise<Uint8Array>;
-
-/** What the tests look at in the metadata of an Iceberg table. */
-export interface IcebergMetadata {
-  readonly path: string;
-  readonly location: string;
-  readonly properties?: Readonly<Record<string, string>>;
-  readonly 'last-updated-ms': number;
-  readonly 'current-snapshot-id'?: number | null;
-  readonly snapshots?: readonly { readonly 'timestamp-ms': number; readonly 'manifest-list': string }[];
-  readonly 'snapshot-log'?: readonly { readonly 'timestamp-ms': number }[];
-  readonly 'metadata-log'?: readonly { readonly 'timestamp-ms': number; readonly 'metadata-file': string }[];
-}
-
 export interface Upkeep {
   readonly failure?: Failure;
   readonly points: readonly string[];
@@ -114,19 +99,6 @@ export interface JobOptions {
   readonly lake?: string;
   /** The state that the job begins with; none when absent. */
   readonly state?: string;
-}
-
-export async function discoverStreams(
-  source: Pick<OpenConnection, 'config'>,
-  connection: OpenConnection = { type: 'postgres', config: source.config },
-): Promise<readonly DiscoveredStream[]> {
-  const work: Work = {
-    kind: 'discover',
-    folders: rules(tmpdir()),
-    source: connection,
-    threads: 1,
-  };
-  return (await performHere(work, quietHost())) as readonly DiscoveredStream[];
 }
 
 export async function createJob(source: Pick<OpenConnection, 'config'>, options: JobOptions): Promise<LakeJob> {
@@ -254,50 +226,6 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
   };
 }
 
-/** What source and table are compared by, one text per row, sorted. */
-export async function sourceRows(source: TestSource, table = 'orders'): Promise<string[]> {
-  const rows = await source.run(
-    `select id::text as id, name, amount::text as amount,
-       to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at from ${table}`,
-  );
-  return rows.map((row) => [row['id'], row['name'], row['amount'], row['at']].join('|')).toSorted();
-}
-
-export function lakeRows(rows: readonly Row[]): string[] {
-  return rows
-    .map((row) => [String(row['id']), row['name'], Number(row['amount']).toFixed(2), toIso(row['at'])].join('|'))
-    .toSorted();
-}
-
-/** Of rows of append-only tables, the newest per identity. */
-export function newestRows(rows: readonly Row[]): Row[] {
-  const newest = new Map<string, Row>();
-  const time = (row: Row): string => toIso(row['_olake_timestamp']);
-  for (const row of rows) {
-    const id = String(row['_olake_id']);
-    const other = newest.get(id);
-    if (!other || time(row) > time(other)) newest.set(id, row);
-  }
-  return [...newest.values()];
-}
-
-/** A table of three partitions (so of three chunks) whose cursor `at` has many ties. */
-export async function createOrders(source: TestSource, rows: number): Promise<void> {
-  await source.run(
-    `create table orders (id bigint primary key, name text, amount numeric(10,2), at timestamptz not null)
-       partition by hash (id);
-     create table orders_0 partition of orders for values with (modulus 3, remainder 0);
-     create table orders_1 partition of orders for values with (modulus 3, remainder 1);
-     create table orders_2 partition of orders for values with (modulus 3, remainder 2);
-     insert into orders select i, 'name ' || i, i / 7.0, '2026-01-01Z'::timestamptz + (i / 10) * interval '1 second'
-       from generate_series(1, ${rows}) as i`,
-  );
-}
-
-function toIso(value: unknown): string {
-  return value instanceof Date ? value.toISOString() : new Date(Number(value) / 1000).toISOString();
-}
-
 function choose(catalog: Catalog, options: JobOptions): Catalog {
   const { mode, cursor = 'at' } = options;
   const selected = Object.entries(catalog.selected_streams).map(([namespace, entries]) => [
@@ -310,112 +238,4 @@ function choose(catalog: Catalog, options: JobOptions): Catalog {
       stream: { ...stream, sync_mode: mode, cursor_field: mode === 'incremental' ? cursor : '' },
     })),
   };
-}
-
-function rules(folder: string): Work['folders'] {
-  return { warehouse: join(folder, 'warehouse'), dataDir: DATA, closed: [], roots: null };
-}
-
-function quietHost(): AttemptHost {
-  return { signal: new AbortController().signal, log: () => {}, progress: () => {}, answer: async () => null };
-}
-
-/** Does the work in this process, with a clock that is wrong by so much; throws what would cross the process border. */
-async function performHere(work: Work, host: AttemptHost, clockShiftMs = 0): Promise<unknown> {
-  const world = createWorld({ onPoint: host.point });
-  try {
-    return await perform(work, {
-      connectors: await loadConnectors(),
-      world: { ...world, now: () => new Date(Date.now() + clockShiftMs) },
-      signal: host.signal,
-      log: (line) => host.log(line),
-      progress: (value) => host.progress(value),
-      ask: (question) => host.answer(question),
-    });
-  } catch (error) {
-    if (host.signal.aborted) throw toFailure(host.signal.reason);
-    throw fromRecord(toFailure(error).toRecord());
-  }
-}
-
-interface MemoryCatalog extends CatalogPort {
-  copy(): ReadonlyMap<string, CatalogEntry>;
-  replace(entries: ReadonlyMap<string, CatalogEntry>): void;
-}
-
-function createMemoryCatalog(): MemoryCatalog {
-  let entries = new Map<string, CatalogEntry>();
-  const key = (name: TableName): string => `${name.database}.${name.table}`;
-  return {
-    copy: () => new Map(entries),
-    replace(kept) {
-      entries = new Map(kept);
-    },
-    load: async (name) => entries.get(key(name)),
-    async swap(name, { expected, next }) {
-      const now = entries.get(key(name))?.metadataLocation ?? null;
-      if (now !== expected) return false;
-      entries.set(key(name), { metadataLocation: next, previousMetadataLocation: expected });
-      return true;
-    },
-    drop: async (name) => entries.delete(key(name)),
-    list: async () =>
-      [...entries.keys()].map((text) => ({ database: text.split('.')[0]!, table: text.split('.')[1]! })),
-  };
-}
-
-async function allFiles(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-}
-
-async function parquetFiles(folder: string): Promise<string[]> {
-  return (await allFiles(folder)).filter(
-    (path) =>
-      path.endsWith('.parquet') &&
-      !path
-        .slice(folder.length)
-        .split('/')
-        .some((part) => /^[._]/.test(part)),
-  );
-}
-
-export async function readParquetFolder(folder: string): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const path of await parquetFiles(folder)) {
-    const bytes = await readFile(path);
-    const file = new Uint8Array(bytes).buffer;
-    for (const row of await parquetReadObjects({ file, compressors })) rows.push(row);
-  }
-  return rows;
-}
-
-export async function readIceberg(tables: CatalogPort, name: TableName): Promise<Row[]> {
-  if ((await tables.load(name)) === undefined) return [];
-  const metadata = await readMetadata(tables, name);
-  // Created, and nothing committed yet.
-  if (!(Number(metadata['current-snapshot-id'] ?? -1) > 0)) return [];
-  return withLocalFiles(() => icebergRead({ tableUrl: metadata.location, metadata: metadata as never }));
-}
-
-async function readMetadata(
-  tables: CatalogPort,
-  name: TableName,
-  read: ReadLocation = readFile,
-): Promise<IcebergMetadata> {
-  const path = (await tables.load(name))!.metadataLocation.replace(/^file:\/\//, '');
-  return { ...(JSON.parse(Buffer.from(await read(path)).toString()) as IcebergMetadata), path };
-}
-
-async function commitAsOther(tables: CatalogPort, name: TableName): Promise<void> {
-  const expected = (await tables.load(name))!.metadataLocation;
-  const { path, ...metadata } = await readMetadata(tables, name);
-  const next = join(dirname(path), `${randomUUID()}.metadata.json`);
-  const properties = { ...metadata.properties, 'other.writer': next };
-  const log = [
-    ...(metadata['metadata-log'] ?? []),
-    { 'timestamp-ms': metadata['last-updated-ms'], 'metadata-file': expected },
-  ];
-  await writeFile(next, JSON.stringify({ ...metadata, properties, 'metadata-log': log }));
-  if (!(await tables.swap(name, { expected, next }))) throw new Error('somebody else was first');
 }

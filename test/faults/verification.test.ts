@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import { startTestMariadb } from '../support/mariadb.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
-import { createJob, createOrders } from './sync-support.ts';
+import { createJob } from './sync-support.ts';
+import { createOrders } from './support/orders.ts';
 
 let source: TestSource;
 

@@ -17,8 +17,11 @@ import { createTestStore } from '../../support/database.ts';
 import type { TestStore } from '../../support/database.ts';
 import { startTestSource } from '../../support/source.ts';
 import type { TestSource } from '../../support/source.ts';
-import { discoverStreams, lakeRows, readIceberg, readParquetFolder, sourceRows } from '../sync-support.ts';
-import type { Destination, Row } from '../sync-support.ts';
+import { discoverStreams } from './attempts.ts';
+import { readIceberg, readParquetFolder } from './lake-tables.ts';
+import { lakeRows, sourceRows } from './orders.ts';
+import type { Destination } from '../sync-support.ts';
+import type { Row } from './lake-tables.ts';
 import { openShareEngine } from './share-engine.ts';
 import type { ShareEngineOptions } from './share-engine.ts';
 
