@@ -114,9 +114,12 @@ describe('a pool', () => {
     let now = 0;
     let most = 0;
     const begun: number[] = [];
+    const [twoAreIn, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const work = scripted.task('a', async (attempt) => {
       most = Math.max(most, ++now);
       begun.push(attempt.run.number);
+      if (begun.length === 2) twoAreIn.resolve();
+      await goOn.promise;
       await delay(10);
       now -= 1;
       return done;
@@ -124,6 +127,10 @@ describe('a pool', () => {
     const pool = { name: 'two at once', limit: 2 };
     const runs = [];
     for (let i = 0; i < 10; i++) runs.push(await scripted.engine.start(scripted.plan([work], { pool })));
+    await twoAreIn.promise;
+    const states = await Promise.all(runs.map(({ runId }) => scripted.stateOf(runId)));
+    assert.deepEqual(states, ['running', 'running', ...Array.from({ length: 8 }, () => 'planned')]);
+    goOn.resolve();
     for (const { runId } of runs) assert.equal((await scripted.ended(runId)).state, 'succeeded');
     assert.equal(most, 2);
     // Two that are admitted together may begin in either order.

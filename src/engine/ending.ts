@@ -20,8 +20,12 @@ export interface Success {
 export interface Succeeding {
   readonly task: Finishing;
   readonly success: Success;
-  /** It was the last of its run when it began. */
-  readonly isLast?: boolean;
+}
+
+/** The same of an attempt of this worker. */
+export interface SucceedingHere extends Succeeding {
+  /** How many tasks of its phase were open when it began. */
+  readonly openTasks: number;
 }
 
 export interface Failing {

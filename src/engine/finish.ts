@@ -7,7 +7,7 @@ import { createBatches } from './batches.ts';
 import { transact } from './context.ts';
 import type { AfterCommit, EngineContext } from './context.ts';
 import { dispatchTasks } from './dispatch.ts';
-import type { Failing, Finishing, FinishOutcome, Succeeding, Success } from './ending.ts';
+import type { Failing, Finishing, FinishOutcome, Succeeding, SucceedingHere, Success } from './ending.ts';
 import { logRoom, writeFull } from './logs.ts';
 import { tellObservers } from './observers.ts';
 import { decideFailure, decidePhaseEnd } from './state.ts';
@@ -53,7 +53,7 @@ export async function finishSuccess(
       return 'ended';
     }
   }
-  return context.turns.end(task.run_id, { task, success, isLast });
+  return context.turns.end(task.run_id, { task, success, openTasks: run.open_tasks });
 }
 
 /** Last tasks that end in one statement. */
@@ -74,9 +74,9 @@ export function createLastEnds(context: EngineContext): WorkerContext['lastEnds'
  */
 export async function endWithinPhase(
   context: EngineContext,
-  finishes: readonly Succeeding[],
+  finishes: readonly SucceedingHere[],
 ): Promise<readonly FinishOutcome[] | undefined> {
-  if (finishes.some(({ isLast }) => isLast)) return undefined;
+  if (finishes.some(({ openTasks }) => openTasks <= finishes.length)) return undefined;
   const ended = await endTasks(context.store.db, { ...toEnding(context, finishes), isPhaseToGoOn: true });
   if (ended === undefined) return undefined;
   const effects: (() => void)[] = [];

@@ -1,6 +1,6 @@
 import type { ChildWatch } from './child-watch.ts';
 import type { EngineContext } from './context.ts';
-import type { FinishOutcome, Succeeding } from './ending.ts';
+import type { FinishOutcome, SucceedingHere } from './ending.ts';
 import type { LineStore } from './line-store.ts';
 import type { AcceptedRun, StoredRun } from './tables/accept.ts';
 import type { Owner } from './tables/finish.ts';
@@ -16,7 +16,7 @@ export interface NewChild {
 /** What the parts of a worker work with. */
 export interface WorkerContext extends EngineContext {
   readonly childWatch: ChildWatch;
-  readonly turns: Turns<Succeeding, FinishOutcome>;
+  readonly turns: Turns<SucceedingHere, FinishOutcome>;
   readonly lineStore: LineStore;
   /** Accepts a child, with others that come at the same time; undefined when it could not. */
   readonly childStarts: (child: NewChild) => Promise<StoredRun | undefined>;

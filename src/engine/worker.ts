@@ -5,7 +5,7 @@ import { startChildWatch } from './child-watch.ts';
 import { startClaiming } from './claiming.ts';
 import type { Hold } from './claiming.ts';
 import type { EngineContext } from './context.ts';
-import type { Succeeding } from './ending.ts';
+import type { SucceedingHere } from './ending.ts';
 import { applySuccesses, createLastEnds, endWithinPhase, finishFailure } from './finish.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { createLineStore } from './line-store.ts';
@@ -29,7 +29,7 @@ export function startWorkerLoop(engine: EngineContext): Worker {
     ...engine,
     childWatch: startChildWatch(engine),
     turns: createTurns(engine, {
-      apply: (commit, ends: readonly Succeeding[]) => applySuccesses(engine, commit, ends),
+      apply: (commit, ends: readonly SucceedingHere[]) => applySuccesses(engine, commit, ends),
       applyAlone: (ends) => endWithinPhase(engine, ends),
     }),
     childStarts: createChildStarts(engine),
