@@ -1,54 +1,37 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readConfig } from '../../src/config.ts';
-import { createPlatform, type Platform } from '../../src/platform.ts';
+import { createPlatform } from '../../src/platform.ts';
 import { createWorld } from '../../src/world.ts';
-import { send, signIn, type Reply } from '../conformance/olake/wire.ts';
+import type { Reply } from '../conformance/olake/wire.ts';
+import { dataOf, startProduct, type Product } from '../support/product.ts';
 
-const ADMIN = { username: 'admin', password: 'correct horse' };
+let product: Product;
 let folder: string;
 let dataDir: string;
-let platform: Platform;
-let url: string;
-let headers: Record<string, string>;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'penstock-closed-'));
+  product = await startProduct({ project: 'p', database: 'embedded' });
+  ({ folder } = product);
   dataDir = join(folder, 'data');
-  const config = readConfig({
-    PENSTOCK_PORT: '0',
-    PENSTOCK_LOG_LEVEL: 'silent',
-    PENSTOCK_DATA_DIR: dataDir,
-    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
-  });
-  platform = await createPlatform(config, createWorld());
-  url = (await platform.start())!;
-  headers = await signIn(url, ADMIN);
 });
-after(async () => {
-  await platform?.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-const P = '/api/v1/project/p';
+after(() => product?.close());
 
 function post(path: string, body: object): Promise<Reply> {
-  return send(url, { method: 'POST', path: `${P}${path}`, headers, text: JSON.stringify(body) });
+  return product.call('POST', path, body);
 }
 
 /** What a connection test answers in the envelope. */
 async function trial(kind: 'source' | 'destination', type: string, config: object): Promise<string> {
   const reply = await post(`/${kind}s/test`, { type, version: 'v1', config });
-  assert.equal(reply.status, 200, reply.text);
-  const { connection_result: result } = (reply.body as { data: { connection_result: Record<string, string> } }).data;
+  const { connection_result: result } = dataOf<{ connection_result: Record<string, string> }>(reply);
   return `${result['status']} ${result['message']}`;
 }
 
 function ownSocket(): string {
-  return decodeURIComponent(new URL(platform.store.url).hostname);
+  return decodeURIComponent(new URL(product.platform.store.url).hostname);
 }
 
 describe('what is past its time', () => {
@@ -58,18 +41,18 @@ describe('what is past its time', () => {
       PENSTOCK_PORT: '0',
       PENSTOCK_LOG_LEVEL: 'silent',
       PENSTOCK_DATA_DIR: own,
-      PENSTOCK_DATABASE_URL: platform.store.url,
+      PENSTOCK_DATABASE_URL: product.platform.store.url,
       PENSTOCK_SECRET_KEY: (await readFile(join(dataDir, 'secret.key'), 'utf8')).trim(),
     });
     await mkdir(join(own, 'runs', 'r_GONE'), { recursive: true });
-    const { rows } = await platform.store.pool.query<{ id: number }>('select id from users limit 1');
+    const { rows } = await product.platform.store.pool.query<{ id: number }>('select id from users limit 1');
     const expired = `insert into sessions (id, user_id, expires_at) values ('expired', $1, now() - interval '1 day')`;
-    await platform.store.pool.query(expired, [rows[0]!.id]);
+    await product.platform.store.pool.query(expired, [rows[0]!.id]);
     const second = await createPlatform(config, createWorld(), { role: 'api' });
     await second.start();
     await second.close();
     assert.deepEqual(await readdir(join(own, 'runs')), []);
-    const left = await platform.store.pool.query(`select 1 from sessions where id = 'expired'`);
+    const left = await product.platform.store.pool.query(`select 1 from sessions where id = 'expired'`);
     assert.equal(left.rows.length, 0);
   });
 
@@ -167,8 +150,7 @@ describe('the data folder', () => {
         ],
       },
     });
-    assert.equal(created.status, 200, created.text);
-    const { id } = (created.body as { data: { id: number } }).data;
+    const { id } = dataOf<{ id: number }>(created);
     const cleared = await post(`/jobs/${id}/clear-destination`, {});
     assert.equal(cleared.status, 200, cleared.text);
     await untilEnded(id);
@@ -178,8 +160,7 @@ describe('the data folder', () => {
 
 async function untilEnded(id: number): Promise<void> {
   for (;;) {
-    const reply = await send(url, { method: 'GET', path: `${P}/jobs/${id}/tasks`, headers });
-    const [task] = (reply.body as { data: { status: string; error?: string }[] }).data;
+    const [task] = dataOf<{ status: string; error?: string }[]>(await product.call('GET', `/jobs/${id}/tasks`));
     if (task && task.status !== 'Running') {
       assert.match(task.error ?? '', /closed folder/);
       return;

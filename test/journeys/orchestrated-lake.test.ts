@@ -1,71 +1,42 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readConfig } from '../../src/config.ts';
-import { installQueue } from '../../src/engine/index.ts';
-import { createPlatform, type Platform } from '../../src/platform.ts';
-import { createWorld } from '../../src/world.ts';
-import { ADMIN } from '../conformance/olake/rig.ts';
-import { send, signIn } from '../conformance/olake/wire.ts';
-import { createTestStore, type TestStore } from '../support/database.ts';
+import { send } from '../conformance/olake/wire.ts';
+import { dataOf, startProduct, type Product } from '../support/product.ts';
 import { startTestSource, type TestSource } from '../support/source.ts';
 
 const TOKEN = '1-1-0123456789abcdef0123456789abcdef01234567';
 const PATIENCE_MS = 120_000;
 
-let folder: string;
-let database: TestStore;
 let source: TestSource;
-let platform: Platform;
-let url: string;
-let session: Record<string, string>;
+let product: Product;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'penstock-orchestrated-'));
-  database = await createTestStore({ prepare: installQueue });
   source = await startTestSource();
   await source.run(`
     create table orders (id int primary key, amount numeric(20,4), placed timestamptz);
     insert into orders select n, n / 4.0, '2026-01-01'::timestamptz + n * interval '1 hour'
       from generate_series(1, 1000) n;
     create table totals (day date primary key, amount numeric)`);
-  const config = readConfig({
-    PENSTOCK_PORT: '0',
-    PENSTOCK_LOG_LEVEL: 'silent',
-    PENSTOCK_DATA_DIR: join(folder, 'data'),
-    PENSTOCK_DATABASE_URL: database.store.url,
-    PENSTOCK_ADMIN_USER: ADMIN.username,
-    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
-    PENSTOCK_STORAGE_TOKEN: TOKEN,
-  });
-  platform = await createPlatform(config, createWorld());
-  url = (await platform.start())!;
-  session = await signIn(url, ADMIN);
+  product = await startProduct({ project: 'olake', environment: { PENSTOCK_STORAGE_TOKEN: TOKEN } });
 });
 
 after(async () => {
-  await platform?.close(0);
+  await product?.close();
   await source?.stop();
-  await database?.close();
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** As a person of the sync face. */
 async function sync<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const text = body === undefined ? {} : { text: JSON.stringify(body) };
-  const reply = await send(url, { method, path: `/api/v1/project/olake${path}`, headers: session, ...text });
-  assert.equal(reply.status, 200, reply.text);
-  return (reply.body as { data: T }).data;
+  return dataOf<T>(await product.call(method, path, body));
 }
 
 /** As a client of the orchestrator. */
 async function orchestrator<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers = { 'X-StorageApi-Token': TOKEN, ...(body !== undefined && { 'content-type': 'application/json' }) };
   const text = body === undefined ? {} : { text: JSON.stringify(body) };
-  const reply = await send(url, { method, path, headers, ...text });
+  const reply = await send(product.url, { method, path, headers, ...text });
   assert.ok(reply.status < 300, `${method} ${path}: ${reply.status} ${reply.text}`);
   return reply.body as T;
 }
@@ -97,7 +68,10 @@ async function addJob(): Promise<{ job: number; lake: string; source: number }> 
     ...from,
     job_name: 'nightly',
   });
-  const config = { type: 'ICEBERG', writer: { catalog_type: 'builtin', iceberg_s3_path: join(folder, 'lake') } };
+  const config = {
+    type: 'ICEBERG',
+    writer: { catalog_type: 'builtin', iceberg_s3_path: join(product.folder, 'lake') },
+  };
   const { id } = await sync<{ id: number }>('POST', '/jobs', {
     name: 'nightly',
     source: from,

@@ -1,66 +1,32 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readConfig } from '../../../src/config.ts';
-import { installQueue } from '../../../src/engine/index.ts';
-import { createPlatform, type Platform } from '../../../src/platform.ts';
-import { createWorld } from '../../../src/world.ts';
-import { createTestStore, type TestStore } from '../../support/database.ts';
+import { dataOf, startProduct, type Product } from '../../support/product.ts';
 import { startTestSource, type TestSource } from '../../support/source.ts';
 import { readIcebergTable, readParquetTable } from './lake.ts';
-import { ADMIN } from './rig.ts';
-import { send, signIn, type Reply } from './wire.ts';
+import { send } from './wire.ts';
 
 const WAIT_MS = 120_000;
-const P = '/api/v1/project/pipeline';
-
-let folder: string;
-let database: TestStore;
 let source: TestSource;
-let platform: Platform;
-let url: string;
-let headers: Record<string, string>;
+let product: Product;
+let call: Product['call'];
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'penstock-pipeline-'));
-  database = await createTestStore({ prepare: installQueue });
   source = await startTestSource();
   await source.run(`
     create table orders (id int primary key, amount numeric(20,4), note text, placed timestamptz);
     insert into orders select n, n / 7.0, 'order ' || n, '2026-01-01'::timestamptz + n * interval '1 minute'
       from generate_series(1, 5000) n;
     create table empty_one (id int primary key);`);
-  const config = readConfig({
-    PENSTOCK_PORT: '0',
-    PENSTOCK_LOG_LEVEL: 'silent',
-    PENSTOCK_DATA_DIR: join(folder, 'data'),
-    PENSTOCK_DATABASE_URL: database.store.url,
-    PENSTOCK_ADMIN_USER: ADMIN.username,
-    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
-  });
-  platform = await createPlatform(config, createWorld());
-  url = (await platform.start())!;
-  headers = await signIn(url, ADMIN);
+  product = await startProduct({ project: 'pipeline' });
+  ({ call } = product);
 });
 
 after(async () => {
-  await platform?.close(0);
+  await product?.close();
   await source?.stop();
-  await database?.close();
-  await rm(folder, { recursive: true, force: true });
 });
-
-function call(method: string, path: string, body?: unknown): Promise<Reply> {
-  return send(url, { method, path: P + path, headers, ...(body !== undefined && { text: JSON.stringify(body) }) });
-}
-
-function dataOf<T>(reply: Reply): T {
-  assert.equal(reply.status, 200, reply.text);
-  return (reply.body as { data: T }).data;
-}
 
 interface Task {
   readonly id: string;
@@ -114,7 +80,7 @@ async function createJob(name: string, destination: Record<string, unknown>): Pr
 describe('a real table through the API', () => {
   for (const kind of ['parquet', 'iceberg'] as const) {
     it(`goes into ${kind}, once each row, then only what is new`, async () => {
-      const lake = join(folder, kind);
+      const lake = join(product.folder, kind);
       const config =
         kind === 'parquet'
           ? { type: 'PARQUET', writer: { local_path: lake } }
@@ -160,7 +126,7 @@ describe('a real table through the API', () => {
   }
 
   it('no log of it shows the password', async () => {
-    const { rows } = await database.store.pool.query<{ text: string }>(`select r::text as text from run r`);
+    const { rows } = await product.platform.store.pool.query<{ text: string }>(`select r::text as text from run r`);
     assert.ok(rows.length > 0);
     const password = String(source.config['password']);
     if (password.length > 3) for (const { text } of rows) assert.ok(!text.includes(password));
@@ -179,7 +145,7 @@ describe('a real table through the API', () => {
   });
 
   it('the newest runs are in the metrics', async () => {
-    const { text } = await send(url, { method: 'GET', path: '/metrics' });
+    const { text } = await send(product.url, { method: 'GET', path: '/metrics' });
     assert.match(
       text,
       /olake_sync_status\{job_id="\d+",job_name="to_parquet",source_name="shop",destination_name="parquet"\} 1/,

@@ -1,68 +1,35 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { readConfig } from '../../../src/config.ts';
-import { installQueue } from '../../../src/engine/index.ts';
-import { createPlatform, type Platform } from '../../../src/platform.ts';
-import { createWorld } from '../../../src/world.ts';
-import { createTestStore, type TestStore } from '../../support/database.ts';
+import { dataOf, startProduct, type Product } from '../../support/product.ts';
 import { startTestSource, type TestSource } from '../../support/source.ts';
 import { readIcebergTable } from './lake.ts';
-import { ADMIN } from './rig.ts';
-import { send, signIn, type Reply } from './wire.ts';
+import { send, type Reply } from './wire.ts';
 
-const P = '/api/v1/project/lake';
 const WAIT_MS = 120_000;
 
-let folder: string;
-let database: TestStore;
 let source: TestSource;
-let platform: Platform;
-let url: string;
-let headers: Record<string, string>;
+let product: Product;
+let call: Product['call'];
 let job: number;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'penstock-tables-'));
-  database = await createTestStore({ prepare: installQueue });
   source = await startTestSource({ settings: { wal_level: 'logical' } });
   await source.run(`
     create table orders (id int primary key, note text);
     insert into orders select n, 'order ' || n from generate_series(1, 100) n;
     create publication lake for table orders`);
   await source.run(`select pg_create_logical_replication_slot('lake', 'pgoutput')`);
-  const config = readConfig({
-    PENSTOCK_PORT: '0',
-    PENSTOCK_LOG_LEVEL: 'silent',
-    PENSTOCK_DATA_DIR: join(folder, 'data'),
-    PENSTOCK_DATABASE_URL: database.store.url,
-    PENSTOCK_ADMIN_USER: ADMIN.username,
-    PENSTOCK_ADMIN_PASSWORD: ADMIN.password,
-  });
-  platform = await createPlatform(config, createWorld());
-  url = (await platform.start())!;
-  headers = await signIn(url, ADMIN);
+  product = await startProduct({ project: 'lake' });
+  ({ call } = product);
 });
 
 after(async () => {
-  await platform?.close(0);
+  await product?.close();
   await source?.stop();
-  await database?.close();
-  await rm(folder, { recursive: true, force: true });
 });
-
-function call(method: string, path: string, body?: unknown): Promise<Reply> {
-  return send(url, { method, path: P + path, headers, ...(body !== undefined && { text: JSON.stringify(body) }) });
-}
-
-function dataOf<T>(reply: Reply): T {
-  assert.equal(reply.status, 200, reply.text);
-  return (reply.body as { data: T }).data;
-}
 
 async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   for (const end = Date.now() + WAIT_MS; ;) {
@@ -91,7 +58,7 @@ async function tableRun(path: 'maintenance' | 'verification'): Promise<Record<st
 
 /** Undefined also while there is no table to read yet, or none that stays still. */
 const lakeRow = (id: number) => async () => {
-  const rows = await readIcebergTable(join(folder, 'data', 'warehouse'), 'orders').catch(() => []);
+  const rows = await readIcebergTable(join(product.folder, 'data', 'warehouse'), 'orders').catch(() => []);
   return rows.find((row) => Number(row['id']) === id);
 };
 
@@ -141,13 +108,17 @@ test('its table is looked after: the deletes of upserts are applied, and every r
   assert.equal(typeof done['expiredSnapshots'], 'number');
   assert.ok(Number(done['compactedFiles']) >= 2, JSON.stringify(done));
   assert.ok(Number(done['removedDeleteFiles']) >= 1, JSON.stringify(done));
-  const rows = await readIcebergTable(join(folder, 'data', 'warehouse'), 'orders');
+  const rows = await readIcebergTable(join(product.folder, 'data', 'warehouse'), 'orders');
   assert.equal(rows.length, 100);
   assert.equal(new Set(rows.map((row) => row['_olake_id'])).size, 100);
 });
 
 test('another engine finds it in the catalog that the server keeps', async () => {
-  const reply = await send(url, { method: 'GET', path: '/iceberg/v1/lake/namespaces', headers });
+  const reply = await send(product.url, {
+    method: 'GET',
+    path: '/iceberg/v1/lake/namespaces',
+    headers: product.headers,
+  });
   assert.equal(reply.status, 200, reply.text);
   assert.match(reply.text, /stay_postgres_public|public/);
 });
@@ -178,7 +149,7 @@ test('a job that stays on and fails at once is begun again after a while, not ag
   const body = { ...now, name: 'failing', source: from, activate: true, advanced_settings: advanced };
   const { id } = dataOf<{ id: number }>(await call('POST', '/jobs', body));
   const runs = async () => dataOf<{ status: string }[]>(await call('GET', `/jobs/${id}/tasks`));
-  const { db } = database.store;
+  const { db } = product.platform.store;
   const key = `sync.job/${id}`;
   const fired = async (): Promise<Date | null> =>
     (await sql<{ at: Date | null }>`select last_fire_at as at from schedule where key = ${key}`.execute(db)).rows[0]!
