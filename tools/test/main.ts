@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { startTestPostgres } from '../../test/support/postgres.ts';
 
@@ -15,14 +15,15 @@ interface Stage {
   readonly args: readonly string[];
 }
 
-/** Suites that kill processes, drive load or start whole products: one after the other. */
+/** Suites that kill processes, drive load or start whole products. They share nothing: two at once. */
 const SLOW = ['test/faults/**/*.test.ts', 'test/journeys/**/*.test.ts'];
-/** Of those, the ones that share nothing, bring their own servers and measure no time: two at once. */
-const PAIRED = [
-  'test/faults/{changes,crash,failover,s3,sync}-*.test.ts',
-  'test/faults/{commits,disk,mail,orchestrate-crash,read-back,source-loss,verification}.test.ts',
-];
+/** Of those, the ones that measure time, or do as much as they can within a time: one after the other. */
+const ALONE = ['test/faults/{database-loss,fuzz-keboola,fuzz-olake}.test.ts', 'test/journeys/demo.test.ts'];
 const QUICK = ['src/**/*.test.ts', 'tools/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/support/**/*.test.ts'];
+/** More at once than cores: many of them wait for a server most of the time. */
+const QUICK_AT_ONCE = availableParallelism() + 1;
+/** What Node has compiled of the code, kept for all processes of all tests: each of thousands would compile it anew. */
+const COMPILED = join(tmpdir(), `penstock-dev-compiled-${userInfo().uid}`);
 
 function files(patterns: readonly string[]): string[] {
   return patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
@@ -53,16 +54,13 @@ function run(stage: Stage, environment: Record<string, string>): Promise<boolean
 
 function plan(chosen: readonly string[]): Stage[] {
   if (chosen.length > 0) return [suite('chosen tests', chosen, 1)];
-  const paired = new Set(files(PAIRED));
+  const alone = new Set(files(ALONE));
+  const paired = files(SLOW).filter((path) => !alone.has(path));
   return [
     { name: 'check', args: [join(root, 'tools/check/main.ts')] },
-    suite('suites', files(QUICK), Math.max(2, availableParallelism())),
-    suite('faults in pairs', files(PAIRED), 2),
-    suite(
-      'faults and journeys',
-      files(SLOW).filter((path) => !paired.has(path)),
-      1,
-    ),
+    suite('suites', files(QUICK), QUICK_AT_ONCE),
+    suite('faults and journeys in pairs', paired, 2),
+    suite('faults and journeys alone', [...alone], 1),
     ...(existsSync(join(root, 'bench/main.ts'))
       ? [{ name: 'bench smoke', args: [join(root, 'bench/main.ts'), '--smoke'] }]
       : []),
@@ -70,11 +68,10 @@ function plan(chosen: readonly string[]): Stage[] {
 }
 
 const postgres = await startTestPostgres();
+const environment = { TEST_POSTGRES_URL: postgres.url, NODE_COMPILE_CACHE: COMPILED };
 let passed = true;
 try {
-  for (const stage of plan(process.argv.slice(2))) {
-    passed = (await run(stage, { TEST_POSTGRES_URL: postgres.url })) && passed;
-  }
+  for (const stage of plan(process.argv.slice(2))) passed = (await run(stage, environment)) && passed;
 } finally {
   await postgres.stop();
 }
