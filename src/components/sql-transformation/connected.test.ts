@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startTestSource, type TestSource } from '../../../test/support/source.ts';
+import { createWorld } from '../../world.ts';
+import type { Failure } from '../../errors.ts';
 import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.test-support.ts';
 import type { ComponentPorts, Parameters } from '../kit/index.ts';
 import { component } from './component.ts';
@@ -69,7 +71,11 @@ describe('sql.transformation at a PostgreSQL connection', () => {
       run(['insert into log values (2)', '/* x */ commit']),
       /^Failure: Statement 2: COMMIT is not allowed/,
     );
-    await assert.rejects(run(['insert into log values (2); commit']), /^Failure: Statement 1: .*multiple commands/);
+    await assert.rejects(
+      run(['insert into log values (2); commit']),
+      /^Failure: Statement 1: give one statement in each entry; another one begins in line 1/,
+    );
+    await assert.rejects(run(['select 1', 'select\n 1,\n nope']), /^Failure: Statement 2: .*"nope".* in line 3 /);
     assert.deepEqual(await source.run('select * from log'), [{ n: 1 }]);
   });
 
@@ -94,6 +100,49 @@ describe('sql.transformation at a PostgreSQL connection', () => {
       assert.ok(performance.now() < end, 'the database still works on it');
       await delay(20);
     }
+  });
+
+  it('ends the statement in the database when its time is over', async () => {
+    const sleep = 'select pg_sleep(601)';
+    const running = () => source.run(`select 1 from pg_stat_activity where query = '${sleep}' and state = 'active'`);
+    const ending = run(['insert into log values (7)', sleep], { timeoutSeconds: 3 }).then(
+      () => undefined,
+      (error: Failure) => error,
+    );
+    while ((await running()).length === 0) await delay(20);
+    const failure = await ending;
+    assert.equal(failure?.kind, 'timed_out');
+    const end = performance.now() + 5000;
+    while ((await running()).length > 0) {
+      assert.ok(performance.now() < end, 'the database still works on it');
+      await delay(20);
+    }
+    assert.deepEqual(await source.run('select * from log where n = 7'), []);
+  });
+
+  it('tells lineage which tables were written, as the database understands their names', async () => {
+    const settings = { dataDir: tmpdir(), lineageUrl: 'https://marquez.tern.example' };
+    const told = component({ config: settings, connections, world: createWorld() } as unknown as ComponentPorts);
+    const statements = [
+      'create schema "Mart"',
+      'create table "Mart"."a.b" as select * from log',
+      'create table "Mart".next as select 1 as a',
+      'alter table "Mart".next rename to report',
+      'with x as (select 5 as n) insert into LOG select n from x',
+      'create table if not exists daily (day date)',
+      'create temp table passing as select 1 as a',
+      'create view seen as select * from log',
+      'create table gone (a int)',
+      'drop table gone',
+      "select 'insert into daily' from daily",
+    ];
+    const { lineage } = (await execute(told, { statements, connection: { source: 1 } })) as SqlResult;
+    const { host, port, database } = source.config as { host: string; port: number; database: string };
+    const namespace = `postgres://${host}:${port}`;
+    assert.deepEqual(lineage, {
+      inputs: [],
+      outputs: ['Mart.a.b', 'Mart.report', 'public.log'].map((name) => ({ namespace, name: `${database}.${name}` })),
+    });
   });
 
   it('does not run again what an earlier attempt has begun', async () => {

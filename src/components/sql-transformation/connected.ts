@@ -3,8 +3,9 @@ import type { SqlSession } from '../../connectors/kit/index.ts';
 import { Failure } from '../../errors.ts';
 import { createWorld } from '../../world.ts';
 import { createResult, failureAt } from './result.ts';
-import { firstWord } from './tokens.ts';
+import { firstWord, lineOfSecond } from './tokens.ts';
 import { bindVariables } from './variables.ts';
+import { createWrites, type Writes } from './writes.ts';
 import type { ConnectionPlace, SqlResult, SqlWork } from './work.ts';
 
 /** They would end or split the transaction that all statements are in. */
@@ -43,14 +44,15 @@ export async function runConnected(work: SqlWork, place: ConnectionPlace, ports:
   let abandoned: Promise<void> | undefined;
   cancellation.signal.addEventListener('abort', () => (abandoned = session.abandon()));
   try {
-    return await runAll(session, work);
+    const writes = createWrites(session, (table) => connector.datasetOf?.(place.config, table));
+    return await runAll(session, work, work.tellsLineage ? writes : undefined);
   } finally {
     // This process ends next: the database must have heard of it by then.
     await (abandoned ?? session.close());
   }
 }
 
-async function runAll(session: SqlSession, work: SqlWork): Promise<SqlResult> {
+async function runAll(session: SqlSession, work: SqlWork, writes: Writes | undefined): Promise<SqlResult> {
   const variables = new Map(work.variables.map(([name, value]) => [name, value]));
   const builder = createResult();
   if (work.inTransaction) await session.begin();
@@ -76,11 +78,19 @@ async function runAll(session: SqlSession, work: SqlWork): Promise<SqlResult> {
       const { rowsAffected, answersRows } = await session.run({ text, values, row });
       if (answersRows) begin();
       builder.endStatement(rowsAffected);
+      await writes?.note(sql);
     } catch (error) {
       if (work.inTransaction) await session.rollback().catch(() => undefined);
-      throw failureAt(at + 1, error);
+      throw failureAt(at + 1, explainError(error, sql));
     }
   }
+  const lineage = writes && { inputs: [], outputs: await writes.read() };
   if (work.inTransaction) await session.commit();
-  return builder.result();
+  return { ...builder.result(), ...(lineage && { lineage }) };
+}
+
+function explainError(error: unknown, sql: string): unknown {
+  const line = lineOfSecond(sql);
+  if (line === undefined || !/multiple commands/.test(String((error as Error).message))) return error;
+  return new Failure('bad_request', `give one statement in each entry; another one begins in line ${line}`);
 }

@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { DuckDBInstance } from '@duckdb/node-api';
+import type { Failure } from '../../errors.ts';
 import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.test-support.ts';
 import { createWorld } from '../../world.ts';
 import type { ComponentPorts, LakeTables, Parameters } from '../kit/index.ts';
@@ -157,6 +159,75 @@ describe('sql.transformation in the database of the project', () => {
       both.map(({ rows }) => rows),
       [[{ n: 0 }], [{ n: 0 }]],
     );
+  });
+
+  it('ends what runs longer than its time, and its process with it', async () => {
+    const childrenOf = (): string => (existsSync(childrenFile) ? readFileSync(childrenFile, 'utf8').trim() : '');
+    const statements = [
+      'create table late (a bigint)',
+      'insert into late select count(*) from range(100000000) a, range(1000000) b',
+    ];
+    const before = childrenOf();
+    await assert.rejects(run(statements, { timeoutSeconds: 2 }), (error: Failure) => {
+      assert.equal(error.kind, 'timed_out');
+      assert.match(error.message, /longer than 2 s/);
+      return true;
+    });
+    assert.equal(childrenOf(), before);
+    await assert.rejects(run(['select * from late']), /late does not exist/);
+  });
+
+  it('makes the notes of ended runs anew where something else stands in their place', async () => {
+    const file = join(folder, 'data/sql/1/project.duckdb');
+    for (const instead of [
+      'drop schema penstock cascade',
+      'drop table penstock.ended_runs',
+      'drop table penstock.ended_runs; create view penstock.ended_runs as select 1 as a',
+      'drop table penstock.ended_runs; create table penstock.ended_runs (a int)',
+    ]) {
+      // As an administrator with the file at hand can; statements of users are refused.
+      const instance = await DuckDBInstance.create(file);
+      const connection = await instance.connect();
+      await connection.run(instead);
+      connection.closeSync();
+      instance.closeSync();
+      const task = { task: `t_${instead}`.replaceAll(/\W/g, '_') };
+      await run(['create or replace table noted (a int)'], {}, { ...task, number: 2 });
+      const first = await run(['insert into noted values (1)'], {}, { task: `${task.task}_2` });
+      const again = await run(['insert into noted values (1)'], {}, { task: `${task.task}_2`, number: 2 });
+      assert.deepEqual(again, first, instead);
+      assert.equal((await run(['select * from noted'])).rows.length, 1, instead);
+    }
+  });
+
+  it('notes no secret that a statement has answered', async () => {
+    await run(['select :key as k'], { variables: { '#key': 'hunter"2' } });
+    const { rows } = await run(['select result from penstock.ended_runs order by ended desc limit 1']);
+    assert.match(String(rows[0]!['result']), /"k":"\*{8}"/);
+  });
+
+  it('names the line of a mistake, and of a second statement', async () => {
+    await assert.rejects(run(['select 1', 'select\n  1 +\n  nope']), /^Failure: Statement 2: Binder Error: [^]*LINE 3/);
+    await assert.rejects(run(['selec 1']), /^Failure: Statement 1: Parser Error: [^]*LINE 1/);
+    await assert.rejects(
+      run(["select ';';\n-- done;\n\nselect 2"]),
+      /^Failure: Statement 1: give one statement in each entry; another one begins in line 4/,
+    );
+    await assert.rejects(run(['-- nothing']), /^Failure: Statement 1: there is no statement in this entry/);
+  });
+
+  it('runs a PIVOT whose columns come from the rows, in a transaction and outside', async () => {
+    const pivot = "pivot (select * from (values ('a', 1), ('b', 2)) t(k, v)) on k using sum(v)";
+    for (const inTransaction of [true, false]) {
+      const { rows } = await run([pivot, pivot], { inTransaction });
+      assert.deepEqual(rows, [{ a: 1, b: 2 }]);
+    }
+  });
+
+  it('ends in its own words when one value is larger than a process may hold', async () => {
+    const huge = run(["select repeat('x', 900000000) as x"]);
+    await assert.rejects(huge, /ran out of memory|Out of Memory|exceeds|too large/i);
+    assert.equal((await run(['select 1 as a'])).rows.length, 1);
   });
 
   it('survives statements that need more memory than there is', async () => {

@@ -13,7 +13,7 @@ import { explainError } from './hints.ts';
 import { createLineageReader, type LineageReader } from './reads.ts';
 import { refuseForeignTargets } from './refusals.ts';
 import { createResult, failureAt, type ResultBuilder } from './result.ts';
-import { lineOfSecond } from './tokens.ts';
+import { lineOfSecond, meaningfulTokens } from './tokens.ts';
 import { bindVariables, type Variables } from './variables.ts';
 import type { EmbeddedPlace, SqlResult, SqlWork } from './work.ts';
 
@@ -39,6 +39,9 @@ const ALLOWED = new Set([
   StatementType.ANALYZE,
 ]);
 const CHANGES = new Set([StatementType.INSERT, StatementType.UPDATE, StatementType.DELETE, StatementType.MERGE_INTO]);
+
+/** What the database puts around the parts of a statement that it takes apart. */
+const FRAME = new Set([StatementType.TRANSACTION, StatementType.SET]);
 
 type EmbeddedWork = SqlWork & { readonly at: EmbeddedPlace };
 
@@ -129,7 +132,7 @@ async function runPrepared(prepared: DuckDBPreparedStatement, builder: ResultBui
 }
 
 async function explain(connection: DuckDBConnection, text: string, values: readonly SqlValue[]): Promise<DuckDBResult> {
-  const prepared = await connection.prepare(`explain (format json) ${text}`);
+  const prepared = await prepareLast(await connection.extractStatements(`explain (format json) ${text}`));
   try {
     bindAll(prepared, values);
     return await prepared.run();
@@ -138,20 +141,37 @@ async function explain(connection: DuckDBConnection, text: string, values: reado
   }
 }
 
-/** The one statement of a text, allowed. A PIVOT whose columns are not named is several to the database: all but its last run here. */
+/** The one statement of a text, allowed. */
 async function prepareOne(connection: DuckDBConnection, text: string): Promise<DuckDBPreparedStatement> {
+  if (meaningfulTokens(text).every((token) => token.text === ';')) {
+    throw new Failure('bad_request', 'there is no statement in this entry');
+  }
   const line = lineOfSecond(text);
   if (line !== undefined) {
     throw new Failure('bad_request', `give one statement in each entry; another one begins in line ${line}`);
   }
-  const extracted = await connection.extractStatements(text);
-  if (extracted.count === 0) throw new Failure('bad_request', 'there is no statement in this entry');
-  for (let at = 0; ; at++) {
+  return prepareLast(await connection.extractStatements(text), refuseKind);
+}
+
+/**
+ * A PIVOT whose columns are not named is several statements to the database, in a transaction of their own: all but the
+ * query itself run here.
+ */
+async function prepareLast(
+  extracted: Awaited<ReturnType<DuckDBConnection['extractStatements']>>,
+  check: (prepared: DuckDBPreparedStatement) => void = () => {},
+): Promise<DuckDBPreparedStatement> {
+  let last: DuckDBPreparedStatement | undefined;
+  for (let at = 0; at < extracted.count; at++) {
+    await last?.run().finally(() => last?.destroySync());
     const prepared = await extracted.prepare(at);
-    refuseKind(prepared);
-    if (at === extracted.count - 1) return prepared;
-    await prepared.run().finally(() => prepared.destroySync());
+    const isFrame = extracted.count > 1 && FRAME.has(prepared.statementType);
+    if (isFrame && last) return last;
+    if (isFrame) continue;
+    check(prepared);
+    last = prepared;
   }
+  return last!;
 }
 
 function refuseKind(prepared: DuckDBPreparedStatement): void {

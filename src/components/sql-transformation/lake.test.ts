@@ -22,10 +22,10 @@ import {
 } from '../../lakehouse/index.ts';
 import { execute } from '../kit/attempt.test-support.ts';
 import { createWorld } from '../../world.ts';
-import type { ComponentPorts, LakeTables } from '../kit/index.ts';
+import type { ComponentPorts, LakeTables, Parameters } from '../kit/index.ts';
 import { component } from './component.ts';
-import { findLakeNames } from './lake-names.ts';
-import type { SqlResult } from './work.ts';
+import { findLakeNames, type Definition } from './lake-names.ts';
+import type { SqlDataset, SqlResult } from './work.ts';
 
 const column = (name: string, type: Column['type'], nullable = true): Column => ({ name, type, nullable });
 const columns = [
@@ -99,7 +99,7 @@ async function write(
 }
 
 describe('names of lake tables in statements', () => {
-  const find = (sql: string, definitions: Parameters<typeof findLakeNames>[1] = []) =>
+  const find = (sql: string, definitions: readonly Definition[] = []) =>
     findLakeNames([sql], definitions).map(({ database, table }) => `${database}/${table}`);
 
   it('are found wherever a table may stand, quoted or not, and nowhere else', () => {
@@ -212,16 +212,63 @@ describe('tables of the lakehouse in statements', () => {
     const name = 'lake.shop.orders_position';
     for (const way of [
       `insert into ${name} select * from ${name}`,
-      `delete from ${name}`,
+      `with x as (select * from ${name}) insert into LAKE."shop".orders_position select * from x`,
+      `delete from ${name} where amount = 1`,
       `update ${name} set amount = 0`,
-      `copy ${name} to '${folder}/out.csv'`,
+      `truncate ${name}`,
+      `merge into ${name} using ${name} o on true when matched then delete`,
+      `create index i on ${name} (amount)`,
+      `create or replace table lake.shop.fresh as select 1`,
+      `alter table ${name} add column x int`,
+      `drop view ${name}`,
     ]) {
-      await assert.rejects(run(way), /^Failure: Statement 1: /, way);
+      await assert.rejects(run(way), (error: Error) => {
+        assert.match(
+          error.message,
+          /^Statement 1: lake\.("?shop"?)\.(orders_position|fresh) cannot be written here: lake tables are read-only .* table of your own/i,
+        );
+        return true;
+      });
     }
+    await assert.rejects(run(`copy ${name} to '${folder}/out.csv'`), /^Failure: Statement 1: /);
     await assert.rejects(run('select * from lake.shop.nobody'), /Statement 1: .*nobody/s);
     const { rows } = await run(`select count(*) as n from ${name}`);
     assert.deepEqual(rows, [{ n: 5 }]);
     assert.deepEqual(readdirSync(join(folder, 'data/sql/1')).includes('run'), false);
+  });
+
+  it('that keep their rows as JSON are read by paths, and a query for columns says so', async () => {
+    const rawColumns = [column('_olake_id', { kind: 'string' }, false), column('data', { kind: 'string' })];
+    const raw = await lake.open({
+      name: { database: 'shop', table: 'raw' },
+      location: `${lake.folder}/shop/raw`,
+      columns: rawColumns,
+      identifier: '_olake_id',
+      deleteMode: 'position',
+    } as never);
+    const unit = raw.beginUnit();
+    await unit.write(batchOf(rawColumns, [['a', '{"amount":7,"who\'s":"Ann"}']] as never));
+    await unit.commit('append', checkpoint(1));
+    await raw.close();
+    const hint =
+      /lake\.shop\.raw keeps each row as JSON in the column "data", because normalization is off .* Write data->>'(\w+)' .* or turn normalization on/;
+    await assert.rejects(run('select amount from lake.shop.raw'), (error: Error) => {
+      assert.equal(hint.exec(error.message)?.[1], 'amount');
+      return true;
+    });
+    await assert.rejects(
+      run('select 1', 'select\n r.amount from lake.shop.raw r'),
+      /^Failure: Statement 2: [^]*LINE 2/,
+    );
+    await assert.rejects(run('select r.amount from lake.shop.raw r'), hint);
+    await run('create view raws as from lake.shop.raw');
+    await assert.rejects(run('select amount from raws'), hint);
+    const read = await run(`select (data->>'amount')::int as amount, data->>'who''s' as who from lake.shop.raw`);
+    assert.deepEqual(read.rows, [{ amount: 7, who: 'Ann' }]);
+    await assert.rejects(run('select nope from lake.shop.orders_position'), (error: Error) => {
+      assert.doesNotMatch(error.message, /JSON/);
+      return true;
+    });
   });
 
   it('are refused when they name files outside of their own folder', async () => {
@@ -231,5 +278,76 @@ describe('tables of the lakehouse in statements', () => {
     } finally {
       moved = undefined;
     }
+  });
+});
+
+describe('lineage of statements', () => {
+  const told = component({
+    config: { dataDir: join(folder, 'told'), lineageFile: '/dev/null' },
+    world: createWorld(),
+    lake: tables,
+  } as unknown as ComponentPorts);
+  const lineageOf = async (statements: readonly string[], variables: Parameters = {}) => {
+    const { lineage } = (await execute(told, { statements, variables })) as SqlResult;
+    const names = (datasets: readonly SqlDataset[]) =>
+      datasets.map(({ namespace, name }) => `${namespace.replace(lake.folder, '…')} ${name}`).toSorted();
+    return { inputs: names(lineage!.inputs), outputs: names(lineage!.outputs), lineage: lineage! };
+  };
+  const position = 'file:… shop.orders_position';
+  const equality = 'file:… shop.orders_equality';
+
+  it('names the lake tables that are read, by the names that syncs give them, and the tables that are written', async () => {
+    const { inputs, outputs, lineage } = await lineageOf(
+      [
+        'create table totals as select sum(amount)::bigint as total from Lake.SHOP.orders_position where amount < :most',
+        'create view seen as select * from lake.shop.orders_equality',
+        "insert into totals select count(*) from seen where _olake_id = 'a'",
+      ],
+      { most: 100 },
+    );
+    assert.deepEqual([inputs, outputs], [[equality, position], ['penstock:sql/1 main.totals']]);
+    assert.deepEqual(lineage.outputs[0]!.fields, [{ name: 'total', type: 'BIGINT' }]);
+    assert.deepEqual(lineage.inputs[0]!.fields!.slice(0, 2), [
+      { name: '_olake_id', type: 'string' },
+      { name: 'amount', type: 'long' },
+    ]);
+  });
+
+  it('names tables of earlier runs that are read, and no table that was only mentioned', async () => {
+    const { inputs, outputs } = await lineageOf([
+      'create schema if not exists mart',
+      "create table mart.report as select total, 'lake.shop.orders_position' as word from totals",
+      'create view unread as select * from lake.shop.orders_position',
+      'create table if not exists totals (a int)',
+      'create temp table passing as select * from mart.report',
+      'create table gone as select 1 as a',
+      'drop table gone',
+    ]);
+    assert.deepEqual([inputs, outputs], [['penstock:sql/1 main.totals'], ['penstock:sql/1 mart.report']]);
+  });
+
+  it('follows a table that is built beside the old one and takes its name', async () => {
+    const { inputs, outputs } = await lineageOf([
+      'create table mart.next as select * from lake.shop.orders_position',
+      'drop table mart.report',
+      'alter table mart.next rename to report',
+    ]);
+    assert.deepEqual([inputs, outputs], [[position], ['penstock:sql/1 mart.report']]);
+  });
+
+  it('is found in every kind of statement that changes rows, whose own table is no input', async () => {
+    for (const statement of [
+      'update totals set total = (select count(*) from lake.shop.orders_equality)',
+      'delete from totals using lake.shop.orders_equality o where o.amount = total',
+      'merge into totals using lake.shop.orders_equality o on o.amount = total when matched then delete',
+      'with o as (select * from lake.shop.orders_equality) insert into project.main.totals select count(*) from o',
+    ]) {
+      const { inputs, outputs } = await lineageOf([statement]);
+      assert.deepEqual([inputs, outputs], [[equality], ['penstock:sql/1 main.totals']], statement);
+    }
+  });
+
+  it('is not told where nobody listens', async () => {
+    assert.equal(Object.hasOwn(await run('select count(*) from lake.shop.orders_position'), 'lineage'), false);
   });
 });

@@ -42,8 +42,10 @@ const LONGEST_MESSAGE = 4000;
 /** Names the statement, counted from 1. What a database says against it is the user's to mend. */
 export function failureAt(index: number, thrown: unknown): Failure {
   const failure = toFailure(thrown);
-  const kind = failure.kind === 'internal' ? 'bad_request' : failure.kind;
+  const isOfDatabase = failure.kind === 'internal';
+  const kind = isOfDatabase ? 'bad_request' : failure.kind;
+  const advice = isOfDatabase ? 'Correct the statement and start it again.' : failure.advice;
   const message =
     failure.message.length > LONGEST_MESSAGE ? `${failure.message.slice(0, LONGEST_MESSAGE)}…` : failure.message;
-  return new Failure(kind, `Statement ${index}: ${message}`, { advice: failure.advice, cause: thrown });
+  return new Failure(kind, `Statement ${index}: ${message}`, { advice, cause: thrown });
 }

@@ -22,6 +22,11 @@ export interface SqlSession {
   begin(): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
+  /**
+   * The table that a name, spelled as in a statement that has just gone well, means now. Undefined for views, temporary tables
+   * and what is not there; absent where it cannot be told.
+   */
+  findTable?(name: string): Promise<{ readonly namespace: string; readonly name: string } | undefined>;
   /** Drops the connection at once; answers when the database has been asked to end the running statement. */
   abandon(): Promise<void>;
   close(): Promise<void>;

@@ -109,7 +109,7 @@ export async function connect(
       query,
       stream: (statement) =>
         streamRows(client, statement).catch((error: unknown) => {
-          throw failure ?? translateError(error, config);
+          throw failure ?? translateError(withLine(error, statement.text), config);
         }),
       socket: () => internals.connection.stream,
       broken: () => failure,
@@ -165,6 +165,18 @@ function streamRows(client: Client, { text, values, row }: StreamedStatement): P
     );
     client.query(query);
   });
+}
+
+/** The server tells the character at which it stumbled; people look for the line, where there is more than one. */
+function withLine(error: unknown, text: string): unknown {
+  const position = Number((error as { position?: string }).position);
+  if (!(error instanceof Error) || !(position >= 1) || !text.includes('\n')) return error;
+  // Counted in characters, not in units of UTF-16.
+  const line = Array.from(text)
+    .slice(0, position - 1)
+    .reduce((lines, character) => (character === '\n' ? lines + 1 : lines), 1);
+  error.message = `${error.message} in line ${line}`;
+  return error;
 }
 
 /** Several statements answer a list of results; the driver's types know only the single one. */

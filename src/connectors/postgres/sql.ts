@@ -20,9 +20,25 @@ export async function openSqlSession(config: PostgresConfig, signal: AbortSignal
     begin: () => control('begin'),
     commit: () => control('commit'),
     rollback: () => control('rollback'),
+    findTable: (name) => findTable(connection, name),
     abandon: () => connection.abandon(),
     close: () => connection.close(),
   };
+}
+
+async function findTable(
+  connection: Connection,
+  name: string,
+): Promise<{ namespace: string; name: string } | undefined> {
+  let found: { namespace: string; name: string } | undefined;
+  await connection.stream({
+    text: `select space.nspname, class.relname
+      from pg_catalog.pg_class class join pg_catalog.pg_namespace space on space.oid = class.relnamespace
+      where class.oid = pg_catalog.to_regclass($1) and class.relpersistence <> 't' and class.relkind in ('r', 'p', 'f', 'm')`,
+    values: [name],
+    row: ([namespace, table]) => (found = { namespace: String(namespace), name: String(table) }),
+  });
+  return found;
 }
 
 async function run(

@@ -47,9 +47,16 @@ export function toQueueRun(
     component: run.labels['component'] ?? run.kind,
     config,
     parameters: { ...row?.parameters, ...(config !== null && { config }) },
-    result: row?.result ?? null,
+    result: withoutLineage(row?.result),
     error: run.error,
     token: { id: tokenId, description: tokens.get(tokenId)?.description ?? run.createdBy },
     terminatedBy: run.cancelledBy !== null && isEnded(run) ? endingOf(tokens, run.cancelledBy) : null,
   };
+}
+
+/** What a component leaves for lineage is not for those who read its result. */
+function withoutLineage(result: unknown): unknown {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return result ?? null;
+  const { lineage: _, ...rest } = result as { readonly lineage?: unknown };
+  return rest;
 }

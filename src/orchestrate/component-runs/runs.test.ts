@@ -210,6 +210,20 @@ describe('the capacity of the project', () => {
     const second = await start('lab.hold', { name: 'lock 2', lock: 'same' });
     await lab.holds.begun('lock 1');
     assert.ok(!lab.holds.isRunning('lock 2'));
+    assert.equal(statusOf((await runs().get(second.run.number)).run), 'waiting');
+    const page = { cursor: 0, limit: 10, direction: 'newer', hideDebug: false } as const;
+    const events = await lab.engine.readLog(second.run.id, page);
+    assert.deepEqual(
+      events!.entries.map(({ message }) => message),
+      [`Run ${second.run.number} waits for run ${first.run.number}: one at a time works on the same`],
+    );
+    const third = await lab.start(
+      await lab.define([{ component: 'lab.hold', actionParameters: { name: 'lock 3', lock: 'same' } }]),
+    );
+    const said = async () => (await lab.engine.readLog(third.run.id, page))!.entries.map(({ message }) => message);
+    const words = `waits for run ${first.run.number} and 1 more: one at a time works on the same`;
+    await lab.until(async () => (await said()).some((message) => message.endsWith(words)));
+    lab.holds.release('lock 3');
     lab.holds.release('lock 2');
     lab.holds.release('lock 1');
     const [one, two] = [await ended(first), await ended(second)];

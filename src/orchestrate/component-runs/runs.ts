@@ -16,6 +16,7 @@ import { parentOf } from './parent.ts';
 import { COMPONENT_RUN, planComponentRun } from './plan.ts';
 import { toQuery } from './query.ts';
 import { readComponentRows } from './tables.ts';
+import { noteTurn } from './turn.ts';
 import type { ComponentAsk, ComponentRuns, QueueRun } from './types.ts';
 
 export type ComponentRunRooms = OrchestrateRooms & { readonly catalog: Catalog; readonly jobs: Pick<Jobs, 'start'> };
@@ -80,6 +81,7 @@ async function startRun(rooms: ComponentRunRooms, scope: Scope, ask: ComponentAs
   const parent = await parentOf(rooms.engine, project, caller.parentPath);
   const make = async (tx: Transaction): Promise<string> => {
     const started = await rooms.engine.start({ ...plan, ...parent, trigger: 'api' }, tx);
+    await noteTurn(rooms, tx, { started, lane: plan.lane });
     await rooms.audit(tx, { ...scope.actor, action: 'run component', project, subject: ask.component });
     return started.runId;
   };

@@ -1,6 +1,7 @@
 import type { ComponentSpec } from '../../components/kit/index.ts';
 import { readEnvelope, readParameters } from '../component-runs/parameters.ts';
 import { planComponentRun } from '../component-runs/plan.ts';
+import { noteTurn } from '../component-runs/turn.ts';
 import type { TaskEnd } from '../types.ts';
 import { awaitChild, CHILD, findChild } from './children.ts';
 import type { ExecutionRooms, Step } from './types.ts';
@@ -19,6 +20,11 @@ export async function runBuiltIn(rooms: ExecutionRooms, step: Step, { spec, enve
   const asked = envelope ? readEnvelope(spec, step.parameters) : readParameters(spec, step.parameters);
   const plan = planComponentRun(rooms, { spec, ...asked, project: attempt.run.project, tokenId });
   const started = await attempt.startChild({ ...plan, idempotencyKey: CHILD });
-  attempt.log('info', `Task ${position + 1} (${spec.id}): run ${started.number} is started`);
+  const { lane } = plan;
+  const turn =
+    lane === undefined
+      ? undefined
+      : await attempt.reading(() => rooms.store.transaction((tx) => noteTurn(rooms, tx, { started, lane })));
+  attempt.log('info', `Task ${position + 1} (${spec.id}): run ${started.number} ${turn ?? 'is started'}`);
   return awaitChild(rooms, step, started.runId);
 }
