@@ -63,14 +63,11 @@ async function siteFor(t: TestContext): Promise<Site> {
   };
 }
 
-async function write(
-  site: Site,
-  config: unknown,
-  commits: readonly (readonly (readonly string[])[])[],
-  removal?: RemovalChoice,
-): Promise<void> {
+type Commits = readonly (readonly (readonly string[])[])[];
+
+async function write(site: Site & { removal?: RemovalChoice }, config: unknown, commits: Commits): Promise<void> {
   const session = await connector.open(config, site.context);
-  const table = await session.openTable({ ...asked, removal });
+  const table = await session.openTable({ ...asked, removal: site.removal });
   for (const [at, rows] of commits.entries()) {
     const unit = table.beginUnit();
     const vectors = columns.map((column, place) => {
@@ -123,10 +120,11 @@ describe('the Iceberg destination', () => {
 
   it('does with removed rows as the stream says, where it says something', async (t) => {
     const site = await siteFor(t);
-    await write(site, site.writer(), changes, { deletes: 'apply', deleteMode: 'copy_on_write' });
+    await write({ ...site, removal: { deletes: 'apply', deleteMode: 'copy_on_write' } }, site.writer(), changes);
     assert.deepEqual(await site.rows(), [['2', 'c', 'back']]);
     const kept = await siteFor(t);
-    await write(kept, kept.writer({ deletes: 'apply', delete_mode: 'position' }), changes, { deletes: 'mark' });
+    const config = kept.writer({ deletes: 'apply', delete_mode: 'position' });
+    await write({ ...kept, removal: { deletes: 'mark' } }, config, changes);
     assert.equal((await kept.rows()).length, 3);
     const deletes = (folder: string) => readdir(folder, { recursive: true });
     assert.ok(!(await deletes(site.folder)).some((path) => path.includes('-deletes')), 'rewritten files need none');

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { TableName } from '../../lakehouse/index.ts';
 import type { Catalog, CatalogStream, SelectedStream } from '../types.ts';
 import { byNamespace, streamId } from './names.ts';
+import { tableOf } from './resolve.ts';
 
 interface Picked {
   readonly namespace: string;
@@ -29,6 +31,11 @@ export function differCatalogs(stored: Catalog, next: Catalog): Catalog {
 /** Ids of the streams that take part in a sync of the catalog. */
 export function selectedIds(catalog: Catalog): string[] {
   return [...pick(catalog).keys()];
+}
+
+/** Where the selected streams are written to. */
+export function selectedTables(catalog: Catalog): { readonly stream: string; readonly table: TableName }[] {
+  return [...pick(catalog)].map(([stream, { entry }]) => ({ stream, table: tableOf(entry) }));
 }
 
 function pick(catalog: Catalog): Map<string, Picked> {

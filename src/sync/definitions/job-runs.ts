@@ -1,6 +1,7 @@
 import type { Attempt, LogPage, LogQuery, RunView } from '../../engine/index.ts';
 import { Failure } from '../../errors.ts';
-import { selectedIds } from '../catalog/difference.ts';
+import type { TableName } from '../../lakehouse/index.ts';
+import { selectedIds, selectedTables } from '../catalog/difference.ts';
 import type { Catalog } from '../types.ts';
 import { startForComponent, type ComponentAsk, type ComponentStart } from './component-starts.ts';
 import { isStorable } from './json.ts';
@@ -23,7 +24,8 @@ export interface JobRuns {
   cancel(scope: Scope, id: number): Promise<void>;
   /** Queues a clear of all selected streams. `conflict` while anything runs; `bad_request` when inactive. */
   clear(scope: Scope, id: number): Promise<void>;
-  isClearing(project: string, id: number): Promise<boolean>;
+  /** Whether a clear runs, and the tables that one would drop now; none for a job whose streams are a draft. */
+  planClear(project: string, id: number): Promise<ClearPlan>;
   /** Queues an interrupted clear again; nothing happens when the newest run is no ended clear. */
   recoverClear(scope: Scope, id: number): Promise<'started' | 'skipped'>;
   list(project: string, id: number, paging: Paging): Promise<Page<RunView>>;
@@ -39,6 +41,11 @@ export interface JobRuns {
   cancelAlike(attempt: Attempt): Promise<void>;
   /** Ends running syncs of the jobs at these connections. */
   cancelAt(kind: ConnectionKind, ids: readonly number[], by: string): Promise<void>;
+}
+
+export interface ClearPlan {
+  readonly running: boolean;
+  readonly tables: readonly { readonly stream: string; readonly table: TableName }[];
 }
 
 const MOST_RUNS = 1000;
@@ -61,7 +68,10 @@ export function createJobRuns(rooms: DefinitionRooms): JobRuns {
       if (busy?.type === 'sync') await engine.cancel(busy.id, scope.actor.principal.username);
     },
     clear: (scope, id) => store.transaction((tx) => clear(rooms, tx, { scope, id })),
-    isClearing: async (project, id) => busyWith(await need(project, id))?.type === 'clear',
+    async planClear(project, id) {
+      const row = await need(project, id);
+      return { running: busyWith(row)?.type === 'clear', tables: selectedTables(draftOf(row)) };
+    },
     recoverClear: (scope, id) => store.transaction((tx) => recoverClear(rooms, tx, { scope, id })),
     async list(project, id, { limit = MOST_RUNS, offset }) {
       await need(project, id);

@@ -119,6 +119,12 @@ describe('a real table through the API', () => {
       const state = dataOf<{ state: { streams: unknown[] } }>(await call('GET', `/jobs/${job}/state`));
       assert.ok(state.state.streams.length > 0);
 
+      // What a clear drops is told before it is asked for.
+      const database = `to_${kind}_${String(source.config['database'])}_public`;
+      assert.deepEqual(dataOf(await call('GET', `/jobs/${job}/clear-destination`)), {
+        running: false,
+        tables: ['empty_one', 'orders'].map((table) => ({ stream: `public.${table}`, database, table })),
+      });
       assert.equal((await runToEnd(job, 'clear-destination')).job_type, 'clear');
       assert.equal((await runToEnd(job, 'sync')).records, 5000);
       assert.equal((await read(lake, 'orders')).length, 5000);

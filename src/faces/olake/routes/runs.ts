@@ -123,12 +123,15 @@ function clearRoutes({ sync }: FaceRooms): Route[] {
       methods: ['GET'],
       paths: [`${JOB}/clear-destination`],
       role: 'viewer',
-      summary: 'Whether the destination is being cleared',
-      data: Type.Object({ running: Type.Boolean() }),
+      summary: 'Whether the destination is being cleared, and which tables a clear drops',
+      data: Type.Object({
+        running: Type.Boolean(),
+        tables: Type.Array(Type.Object({ stream: Type.String(), database: Type.String(), table: Type.String() })),
+      }),
       fails: [404],
       async handle(call) {
-        const running = await sync.runs.isClearing(call.scope().project, call.id());
-        return { message: 'ok', data: { running } };
+        const { running, tables } = await sync.runs.planClear(call.scope().project, call.id());
+        return { message: 'ok', data: { running, tables: tables.map(({ stream, table }) => ({ stream, ...table })) } };
       },
     }),
     route({

@@ -17,6 +17,15 @@ const SelectedStream = Type.Object(
     filter_config: Type.Optional(Type.Unknown({ description: '`{logical_operator, conditions}`, two at most.' })),
     selected_columns: Type.Optional(Type.Unknown({ description: '`{columns, sync_new_columns}`.' })),
     disabled: Type.Optional(Type.Unknown()),
+    schema_policy: Type.Optional(
+      Type.Unknown({
+        description: 'evolve (default), freeze or quarantine: what becomes of new columns and wider types.',
+      }),
+    ),
+    deletes: Type.Optional(Type.Unknown({ description: "mark or apply, instead of the destination's." })),
+    delete_mode: Type.Optional(
+      Type.Unknown({ description: "equality, position or copy_on_write, instead of the destination's." }),
+    ),
   },
   { $id: 'SelectedStream', description: 'A stream that takes part in the sync, as it was found or sent.' },
 );
