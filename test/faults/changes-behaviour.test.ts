@@ -115,6 +115,7 @@ test('changed rows that go to quarantine count as such, and not as written', asy
       { inserted: 1, updated: 1, deleted: 0, quarantined: 3 },
     );
     assert.match(texts(outcome), /public\.measured: 1 inserted, 1 updated or deleted/);
+    assert.match(texts(outcome), /refused: stream public\.measured, column v, row 3: .*/);
     const rows = (await job.read('measured')).map(({ id, v }) => `${String(id)} ${String(v)}`).toSorted();
     assert.deepEqual(rows, ['1 1', '2 5']);
   });

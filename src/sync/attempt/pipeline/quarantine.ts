@@ -2,8 +2,8 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RefusedRow } from '../../../connectors/kit/index.ts';
 import { Failure } from '../../../errors.ts';
-import type { World } from '../../../world.ts';
 import type { AdvancedSettings } from '../../types.ts';
+import type { ChildIo } from '../io.ts';
 
 export interface Quarantine {
   /** Keeps the refused row with its reason, or throws `value_refused` when the run must not go on. */
@@ -14,14 +14,17 @@ export interface Quarantine {
 }
 
 const DEFAULT_LIMIT = 1000;
+/** So many refused rows are named in the log, which people can read from anywhere; the file holds all of them. */
+const LOGGED = 20;
 
 /** Refused rows go to `quarantine.ndjson` of the run's folder, durable enough to be read when the process dies. */
 export function createQuarantine(
   settings: AdvancedSettings,
-  options: { readonly folder: string; readonly world: World },
+  options: { readonly folder: string; readonly io: Pick<ChildIo, 'world' | 'log'> },
 ): Quarantine {
   const limit = settings.max_quarantine ?? DEFAULT_LIMIT;
   let count = 0;
+  let logged = 0;
   const tooMany = (last: string): Failure =>
     new Failure('value_refused', `more than ${limit} rows were refused; the last: ${last}`, {
       advice: 'Correct the rows in the source, or raise max_quarantine.',
@@ -39,8 +42,9 @@ export function createQuarantine(
       if (settings.error_policy !== 'quarantine') throw new Failure('value_refused', sentence);
       if (count >= limit) throw tooMany(sentence);
       count++;
+      if (logged++ < LOGGED) options.io.log({ level: 'warn', message: `refused: ${sentence}` });
       mkdirSync(options.folder, { recursive: true });
-      const line = { time: options.world.now().toISOString(), stream, column, key, reason };
+      const line = { time: options.io.world.now().toISOString(), stream, column, key, reason };
       appendFileSync(join(options.folder, 'quarantine.ndjson'), `${JSON.stringify(line)}\n`);
     },
   };

@@ -61,13 +61,16 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
       destination: destinationSession,
       state: parseState(work.state),
       meter,
-      quarantine: createQuarantine(work.advanced, { folder: work.runFolder, world: io.world }),
+      quarantine: createQuarantine(work.advanced, { folder: work.runFolder, io }),
       reading: createLimit(readersOf(work)),
       ...(work.sharing && readersOf(work) > 1 ? { sharing: createSharing(readersOf(work), work.sharing) } : {}),
       warn,
     };
     await syncAll(tools, streams);
-    if (tools.quarantine.count > 0) warn(`${tools.quarantine.count} rows were refused and kept in quarantine`);
+    if (tools.quarantine.count > 0)
+      warn(
+        `${tools.quarantine.count} rows were refused and kept in quarantine: quarantine.ndjson of the run's folder on this machine`,
+      );
   } finally {
     end();
     for (const session of closing.toReversed()) await session.close();

@@ -49,7 +49,7 @@ export async function readForOthers(work: ReadWork, outer: ChildIo): Promise<Rea
     work,
     io,
     meter,
-    quarantine: createQuarantine(work.advanced, { folder: work.runFolder, world: io.world }),
+    quarantine: createQuarantine(work.advanced, { folder: work.runFolder, io }),
   };
   const endWatch = watch({ work, io, meter, stop });
   let joined: JoinedLoad | undefined;
