@@ -6,6 +6,18 @@ export type { DatasetName } from './dataset.ts';
 export { createDigester, DIGEST_NULL, DIGEST_SEPARATOR, MOST_BUCKETS } from './digest.ts';
 export type { Digest, DigestBucket } from './digest.ts';
 export { checkFilter } from './filter.ts';
+export {
+  asFields,
+  invalidField,
+  parseHost,
+  parsePort,
+  parseSsl,
+  parseText,
+  parseThreads,
+  refuseTunnel,
+} from './server-config.ts';
+export type { Fields, SslConfig } from './server-config.ts';
+export { portField, serverFields, serverHints } from './server-form.ts';
 export { createTakenSocket, takeBytes } from './intake.ts';
 export type { Intake, TakeBytes } from './intake.ts';
 export type { CatalogEntry, CatalogPort, TableName } from '../../lakehouse/index.ts';

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { createConnection, type Connection as Driver, type SslOptions } from 'mysql2';
 import type { Failure } from '../../errors.ts';
-import { createTakenSocket } from '../kit/index.ts';
-import type { MysqlConfig, SslConfig } from './config.ts';
+import { createTakenSocket, type SslConfig } from '../kit/index.ts';
+import type { MysqlConfig } from './config.ts';
 import { cancelledFailure, translateError } from './failures.ts';
 
 /** A row as the server prints it: text or null per column. */

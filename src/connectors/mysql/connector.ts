@@ -1,6 +1,6 @@
-import type { ConnectorContext, SourceConnector } from '../kit/index.ts';
+import { refuseTunnel, type ConnectorContext, type SourceConnector } from '../kit/index.ts';
 import { checkConnection } from './check.ts';
-import { parseConfig, refuseTunnel, type MysqlConfig } from './config.ts';
+import { parseConfig, type MysqlConfig } from './config.ts';
 import { createSession } from './session.ts';
 import { mysqlSpec } from './spec.ts';
 

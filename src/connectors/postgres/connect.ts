@@ -2,8 +2,8 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Client, Query, type CustomTypesConfig, type QueryArrayConfig, type QueryArrayResult } from 'pg';
 import type { Failure } from '../../errors.ts';
-import { createTakenSocket } from '../kit/index.ts';
-import type { PostgresConfig, SslConfig } from './config.ts';
+import { createTakenSocket, type SslConfig } from '../kit/index.ts';
+import type { PostgresConfig } from './config.ts';
 import { cancelledFailure, translateError } from './failures.ts';
 import { cancelMessage } from './wire/messages.ts';
 

@@ -1,6 +1,6 @@
-import type { ConnectorContext, SourceConnector } from '../kit/index.ts';
+import { refuseTunnel, type ConnectorContext, type SourceConnector } from '../kit/index.ts';
 import { checkConnection } from './check.ts';
-import { parseConfig, refuseTunnel, type PostgresConfig } from './config.ts';
+import { parseConfig, type PostgresConfig } from './config.ts';
 import { createSession } from './session.ts';
 import { openSqlSession } from './sql.ts';
 import { postgresSpec } from './spec.ts';
