@@ -7,6 +7,7 @@ import type { EngineContext, EngineSettings } from './context.ts';
 import { followRunLog, readLogPage, streamWholeLog } from './log-reader.ts';
 import { writeNote } from './logs.ts';
 import type { EngineLog, EngineMetrics } from './metrics.ts';
+import { createTellAgain, TELL_AGAIN } from './observers.ts';
 import { openQueue } from './queue.ts';
 import { createWaiter, openSignals } from './signals.ts';
 import { startRun, startRuns } from './start.ts';
@@ -92,7 +93,8 @@ function toEngine(context: EngineContext, options: EngineOptions): OpenEngine {
     outboxState: async (key) => (key.includes('\0') ? undefined : readMessageState(db, key)),
     async startWorker() {
       const components = new Map(options.components.map((component) => [component.name, component]));
-      const worker = startWorkerLoop({ ...context, components });
+      const deliverers = { ...context.deliverers, [TELL_AGAIN]: createTellAgain(context) };
+      const worker = startWorkerLoop({ ...context, components, deliverers });
       workers.push(worker);
       return worker;
     },

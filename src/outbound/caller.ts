@@ -59,8 +59,8 @@ async function request(setting: Setting, call: OutboundCall): Promise<OutboundAn
   const cut = new AbortController();
   const cancel = (): void => cut.abort(new Failure('cancelled', `the call of ${target.place} was cancelled`));
   const seconds = Math.ceil(call.timeoutMs / 100) / 10;
-  const timeout = new Failure('timed_out', `${target.place} did not answer within ${seconds} s`);
-  const timer = setTimeout(() => cut.abort(timeout), Math.min(call.timeoutMs, LONGEST_TIMER_MS));
+  const timeout = (): Failure => new Failure('timed_out', `${target.place} did not answer within ${seconds} s`);
+  const timer = setTimeout(() => cut.abort(timeout()), Math.min(call.timeoutMs, LONGEST_TIMER_MS));
   if (call.signal?.aborted) cancel();
   call.signal?.addEventListener('abort', cancel);
   const progress: Journey['progress'] = { step: 'resolving' };

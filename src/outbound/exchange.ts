@@ -42,7 +42,8 @@ export async function exchange(asking: Asking, options: ExchangeOptions): Promis
   try {
     const response = await headOf(outgoing, watch, asking);
     watch.stop = (failure) => void response.destroy(failure);
-    watch.setLimit(options.limits.bodyMs, new Failure('connection_lost', `${target.place} did not end its answer`));
+    const unended = (): Failure => new Failure('connection_lost', `${target.place} did not end its answer`);
+    watch.setLimit(options.limits.bodyMs, unended);
     const body = asking.ignoresBody ? Buffer.alloc(0) : await readBody(response, options.limits.answerBytes);
     return { status: response.statusCode ?? 0, headers: flatten(response), body, url: target.url.href };
   } catch (thrown) {
@@ -59,7 +60,7 @@ interface Watch {
   readonly hasReached: boolean;
   /** Breaks off what goes on now. */
   stop: (failure: Failure) => void;
-  setLimit(ms: number, failure: Failure): void;
+  setLimit(ms: number, failure: () => Failure): void;
   reached(): void;
   clear(): void;
 }
@@ -74,7 +75,7 @@ function watchFor({ target, reached }: Asking, { connectMs }: Limits): Watch {
     stop: () => {},
     setLimit(ms, failure) {
       clearTimeout(timer);
-      timer = setTimeout(() => watch.stop(failure), ms);
+      timer = setTimeout(() => watch.stop(failure()), ms);
     },
     reached() {
       clearTimeout(timer);
@@ -83,10 +84,8 @@ function watchFor({ target, reached }: Asking, { connectMs }: Limits): Watch {
     },
     clear: () => clearTimeout(timer),
   };
-  watch.setLimit(
-    connectMs,
-    new Failure('unreachable', `${target.place} could not be connected in ${connectMs / 1000} s`),
-  );
+  const seconds = connectMs / 1000;
+  watch.setLimit(connectMs, () => new Failure('unreachable', `${target.place} could not be connected in ${seconds} s`));
   return watch;
 }
 
