@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createWorld } from '../world.ts';
 import { expectArguments, type Command } from './command.ts';
 import { openStoreBeside } from './store.ts';
@@ -16,6 +17,10 @@ export const backup: Command = {
       const { backup: write } = await import('../store/index.ts');
       const rows = await write(store, resolve(file!), world);
       io.out(`${sumOf(rows)} rows written to ${file}.`);
+      const sql = join(config.dataDir, 'sql');
+      if (existsSync(sql)) {
+        io.out(`Not in it: the tables of sql.transformation. Copy ${sql} as well, while none of its runs works.`);
+      }
       if (config.secretKey === null)
         io.out(`Keep ${config.dataDir}/secret.key too: it opens the secrets in the backup.`);
     } finally {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,8 +106,10 @@ describe('penstock serve', () => {
     });
     assert.equal(signIn.status, 200);
     const file = join(folder, 'backup');
+    await mkdir(join(folder, 'data/sql'));
     const saved = await penstock(['backup', file]).ended;
     assert.deepEqual([saved.code, /\d+ rows written/.test(saved.out)], [0, true], saved.err);
+    assert.match(saved.out, /Not in it: the tables of sql\.transformation\. Copy \S+data\/sql as well/);
     const worker = penstock(['worker']);
     await worker.line(/worker is at work/);
     worker.process.kill('SIGTERM');

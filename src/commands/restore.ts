@@ -26,6 +26,9 @@ export const restore: Command = {
       if (config.secretKey === null) {
         io.out(`Put the secret.key of the backed-up server into ${config.dataDir} before you start this one.`);
       }
+      io.out(
+        `Tables of sql.transformation are not in a backup: put the copy of its folder sql into ${config.dataDir}.`,
+      );
     } finally {
       await store.close();
     }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { Failure } from '../../errors.ts';
 import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.test-support.ts';
@@ -236,6 +237,27 @@ describe('sql.transformation in the database of the project', () => {
       /Statement 1: Out of Memory|ran out of memory/,
     );
     assert.equal((await run(['select 1 as a'])).rows.length, 1);
+  });
+
+  it('is whole in a copy of its folder, also one of after a crash', { skip: !existsSync(childrenFile) }, async () => {
+    const outside = { inTransaction: false };
+    await run(['create or replace table saved as select 1 as a'], outside);
+    const endless = 'select count(*) from range(100000000) a, range(1000000) b';
+    const ending = run(['insert into saved values (2)', endless], outside);
+    ending.catch(() => undefined);
+    const home = join(folder, 'data/sql/1');
+    // What is committed and not yet in the main file stands here; the endless statement adds nothing to it.
+    const log = join(home, 'project.duckdb.wal');
+    const size = (): number => (existsSync(log) ? statSync(log).size : 0);
+    for (let last = -1; last !== size() || last === 0; await delay(300)) last = size();
+    for (const pid of readFileSync(childrenFile, 'utf8').trim().split(' ')) process.kill(Number(pid), 'SIGKILL');
+    await assert.rejects(ending, /was killed by SIGKILL/);
+    assert.ok(size() > 0);
+    cpSync(home, join(folder, 'restored/sql/1'), { recursive: true });
+    const settings = { dataDir: join(folder, 'restored') };
+    const restored = component({ ...ports, config: settings } as unknown as ComponentPorts);
+    const { rows } = (await execute(restored, { statements: ['select * from saved order by a'] })) as SqlResult;
+    assert.deepEqual(rows, [{ a: 1 }, { a: 2 }]);
   });
 
   it('leaves nothing in its folder but the database', async () => {
