@@ -24,6 +24,31 @@ export function checkFilter(filter: Filter | undefined, columns: ReadonlySet<str
   }
 }
 
+const PASSES: Readonly<Record<FilterCondition['operator'], (order: number) => boolean>> = {
+  '=': (order) => order === 0,
+  '!=': (order) => order !== 0,
+  '<': (order) => order < 0,
+  '<=': (order) => order <= 0,
+  '>': (order) => order > 0,
+  '>=': (order) => order >= 0,
+};
+
+/** Whether a value passes that lies so before (negative), at (0) or after the one that the condition names. */
+export function passes(operator: FilterCondition['operator'], order: number): boolean {
+  return PASSES[operator](order);
+}
+
+/** How two decimals compare, whatever digits each has behind its point. */
+export function compareDecimals(a: string, b: string): number {
+  const places = Math.max(...[a, b].map((text) => text.split('.')[1]?.length ?? 0));
+  const unscaled = (text: string): bigint => {
+    const [whole = '', fraction = ''] = text.split('.');
+    return BigInt(whole + fraction.padEnd(places, '0'));
+  };
+  const difference = unscaled(a) - unscaled(b);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
 function invalid(reason: string): Failure {
   return new Failure('configuration_invalid', `The filter is not valid: ${reason}.`, {
     details: [{ field: 'filter_config', reason }],

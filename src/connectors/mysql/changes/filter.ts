@@ -1,5 +1,5 @@
 import { canonicalText, isPresent, readValue, type Column } from '../../../columns/index.ts';
-import { checkFilter, type Filter, type FilterCondition } from '../../kit/index.ts';
+import { checkFilter, compareDecimals, passes, type Filter, type FilterCondition } from '../../kit/index.ts';
 import type { Query, Relation, RelationColumn } from '../catalog.ts';
 import { quoteText } from '../quote.ts';
 import { columnOf, literal } from '../select.ts';
@@ -18,15 +18,6 @@ export interface FilterTest {
 }
 
 const MOST_REMEMBERED = 10_000;
-
-const PASSES: Readonly<Record<FilterCondition['operator'], (order: number) => boolean>> = {
-  '=': (order) => order === 0,
-  '!=': (order) => order !== 0,
-  '<': (order) => order < 0,
-  '<=': (order) => order <= 0,
-  '>': (order) => order > 0,
-  '>=': (order) => order >= 0,
-};
 
 /** The columns that the filter looks at, by name, in order. */
 export function filterColumns(filter: Filter | undefined): string[] {
@@ -47,8 +38,8 @@ export function prepareFilter(
     const wanted = String(condition.value);
     const compare = condition.value === null ? undefined : comparisonWith(column, wanted);
     if (compare) {
-      const passes = PASSES[condition.operator];
-      return { ...common, decide: (text) => passes(compare(text)), ask: async () => undefined };
+      const decide = (text: string): boolean => passes(condition.operator, compare(text));
+      return { ...common, decide, ask: async () => undefined };
     }
     const answers = new Map<string, boolean>();
     const operator = condition.operator === '!=' ? '<>' : condition.operator;
@@ -85,16 +76,6 @@ function comparisonWith(column: RelationColumn, wanted: string): ((text: string)
     default:
       return undefined;
   }
-}
-
-function compareDecimals(a: string, b: string): number {
-  const places = Math.max(...[a, b].map((text) => text.split('.')[1]?.length ?? 0));
-  const unscaled = (text: string): bigint => {
-    const [whole = '', fraction = ''] = text.split('.');
-    return BigInt(whole + fraction.padEnd(places, '0'));
-  };
-  const difference = unscaled(a) - unscaled(b);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
 /** A value in canonical text, as an expression of the column's own type and collation. */

@@ -1,4 +1,4 @@
-import { checkFilter, type Filter, type FilterCondition } from '../../kit/index.ts';
+import { checkFilter, compareDecimals, passes, type Filter, type FilterCondition } from '../../kit/index.ts';
 import type { Query, Relation, RelationColumn } from '../catalog.ts';
 import { columnOf, filterCondition, quoteName, quoteText } from '../select.ts';
 import type { ChangeTable, ColumnFacts, FilterTest } from './table.ts';
@@ -21,7 +21,6 @@ export async function prepareFilter(query: Query, { relation, facts, filter }: F
       const compare = comparisonOf(source, { operator, cast });
       const rows = value === null || !compare ? [] : await query(`select ${quoteText(String(value))}::${cast}`);
       const wanted = rows[0]?.[0] ?? undefined;
-      const passes = PASSES[operator];
       return {
         column,
         source,
@@ -29,20 +28,11 @@ export async function prepareFilter(query: Query, { relation, facts, filter }: F
         operator,
         field: { wire, column: { name: column, type, nullable: true } },
         isNullTest: value === null,
-        decide: compare && wanted !== undefined ? (text) => passes(compare(text, wanted)) : undefined,
+        decide: compare && wanted !== undefined ? (text) => passes(operator, compare(text, wanted)) : undefined,
       };
     }),
   );
 }
-
-const PASSES: Readonly<Record<FilterCondition['operator'], (order: number) => boolean>> = {
-  '=': (order) => order === 0,
-  '!=': (order) => order !== 0,
-  '<': (order) => order < 0,
-  '<=': (order) => order <= 0,
-  '>': (order) => order > 0,
-  '>=': (order) => order >= 0,
-};
 
 type Compare = (a: string, b: string) => number;
 
@@ -65,7 +55,7 @@ function comparisonOf(
     case 'timestamp':
       return (a, b) => order(parseTimestamp(a), parseTimestamp(b));
     case 'decimal':
-      return compareDecimals;
+      return compareNumerics;
     default:
       // Texts are equal when their bytes are; which comes first is a matter of the collation.
       return /^(text|character varying|uuid)$/.test(cast) && (operator === '=' || operator === '!=')
@@ -74,14 +64,10 @@ function comparisonOf(
   }
 }
 
-function compareDecimals(a: string, b: string): number {
+/** Not all that the server prints as a numeric has digits. */
+function compareNumerics(a: string, b: string): number {
   if (/[^-\d.]/.test(a + b)) return compareFloats(a, b);
-  const places = Math.max(...[a, b].map((text) => text.split('.')[1]?.length ?? 0));
-  const unscaled = (text: string): bigint => {
-    const [whole = '', fraction = ''] = text.split('.');
-    return BigInt(whole + fraction.padEnd(places, '0'));
-  };
-  return order(unscaled(a), unscaled(b));
+  return compareDecimals(a, b);
 }
 
 /** NaN equals itself and lies above all numbers, as the server has it. */
