@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +13,7 @@ const PATIENCE_MS = 120_000;
 
 let source: TestSource;
 let product: Product;
+let told: string;
 
 before(async () => {
   source = await startTestSource();
@@ -19,12 +22,15 @@ before(async () => {
     insert into orders select n, n / 4.0, '2026-01-01'::timestamptz + n * interval '1 hour'
       from generate_series(1, 1000) n;
     create table totals (day date primary key, amount numeric)`);
-  product = await startProduct({ project: 'olake', environment: { PENSTOCK_STORAGE_TOKEN: TOKEN } });
+  told = await mkdtemp(join(tmpdir(), 'told-'));
+  const environment = { PENSTOCK_STORAGE_TOKEN: TOKEN, PENSTOCK_LINEAGE_FILE: join(told, 'events.jsonl') };
+  product = await startProduct({ project: 'olake', environment });
 });
 
 after(async () => {
   await product?.close();
   await source?.stop();
+  await rm(told, { recursive: true, force: true });
 });
 
 /** As a person of the sync face. */
@@ -84,6 +90,27 @@ async function addJob(): Promise<{ job: number; lake: string; source: number }> 
   return { job: id, lake: stream.destination_database.replaceAll(':', '_'), source: one!.id };
 }
 
+interface LineageEvent {
+  readonly eventType: string;
+  readonly job: { readonly name: string };
+  readonly inputs: readonly { readonly namespace: string; readonly name: string }[];
+  readonly outputs: readonly { readonly namespace: string; readonly name: string }[];
+}
+
+/** The events of ends that name tables, once there are so many. */
+async function endsWithTables(count: number): Promise<LineageEvent[]> {
+  for (const end = Date.now() + PATIENCE_MS; ; await delay(100)) {
+    const text = await readFile(join(told, 'events.jsonl'), 'utf8').catch(() => '');
+    const events = text
+      .split('\n')
+      .filter((line) => line.endsWith('}'))
+      .map((line) => JSON.parse(line) as LineageEvent);
+    const ends = events.filter(({ eventType, outputs }) => eventType === 'COMPLETE' && outputs.length > 0);
+    if (ends.length >= count) return ends;
+    assert.ok(Date.now() < end, `lineage is told: ${text}`);
+  }
+}
+
 describe('an orchestration over the lake', () => {
   it('syncs a table, sums it up in SQL over the lake, and writes to the database it came from', async () => {
     const { job, lake, source: sourceId } = await addJob();
@@ -119,6 +146,20 @@ describe('an orchestration over the lake', () => {
     assert.deepEqual(summed!.rows, [{ days: 42, amount: '125125.0000' }]);
     assert.deepEqual(written!.rows, [{ twice: '43.0' }]);
     assert.deepEqual(await source.run('select amount::text from totals'), [{ amount: '21.5' }]);
+    assert.deepEqual(Object.keys(summed!), ['statements', 'rows']);
+  });
+
+  it('is told as lineage from the source to the table that SQL has made, and to the one it wrote back', async () => {
+    const ends = await endsWithTables(3);
+    const name = ({ namespace, name: table }: LineageEvent['inputs'][number]) => `${namespace} ${table}`;
+    const synced = ends.find(({ job }) => job.name.startsWith('sync.job'))!;
+    const [made, written] = ends.filter(({ job }) => job.name === 'sql.transformation');
+    const orders = synced.outputs.map(name).filter((table) => table.endsWith('.orders'));
+    assert.equal(orders.length, 1);
+    assert.deepEqual(made!.inputs.map(name), orders, 'the table that the sync wrote is the one that SQL read');
+    assert.deepEqual(made!.outputs.map(name), ['penstock:sql/1 main.daily']);
+    const totals = synced.inputs.map(name).filter((table) => table.endsWith('.totals'));
+    assert.deepEqual(written!.outputs.map(name), totals, 'SQL wrote to a table that the sync read');
   });
 
   it('shows a mistake in a statement as one of the user, by its number', async () => {
