@@ -145,6 +145,26 @@ describe('sql.transformation at a PostgreSQL connection', () => {
     });
   });
 
+  it('ends in its own words when one value is larger than its process may hold', async () => {
+    await assert.rejects(run(["select repeat('x', 900000000)"]), /ran out of memory|too (large|long)/i);
+    assert.deepEqual((await run(['select 1 as a'])).rows, [{ a: 1 }]);
+  });
+
+  it('reads the settings of the connection so that a lack of our own database is no fault of the task', async () => {
+    const { call } = createTestCall({ statements: ['select 1'], connection: { source: 1 } });
+    let isReading = false;
+    const reading: typeof call.attempt.reading = async (work) => {
+      isReading = true;
+      return work().finally(() => (isReading = false));
+    };
+    const settings: typeof connections.settings = async (kind, id) => {
+      assert.ok(isReading);
+      return connections.settings(kind, id);
+    };
+    const strict = component({ config: { dataDir: tmpdir() }, connections: { settings } } as unknown as ComponentPorts);
+    await strict.execute({ ...call, attempt: { ...call.attempt, reading } });
+  });
+
   it('does not run again what an earlier attempt has begun', async () => {
     const { call, memo } = createTestCall({ statements: ['select 1'], connection: { source: 1 } });
     await spec.execute(call);

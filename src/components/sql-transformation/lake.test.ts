@@ -20,7 +20,7 @@ import {
   type IcebergTable,
   type Storage,
 } from '../../lakehouse/index.ts';
-import { execute } from '../kit/attempt.test-support.ts';
+import { createTestCall, execute } from '../kit/attempt.test-support.ts';
 import { createWorld } from '../../world.ts';
 import type { ComponentPorts, LakeTables, Parameters } from '../kit/index.ts';
 import { component } from './component.ts';
@@ -269,6 +269,22 @@ describe('tables of the lakehouse in statements', () => {
       assert.doesNotMatch(error.message, /JSON/);
       return true;
     });
+  });
+
+  it('are looked up so that a lack of our own database is no fault of the task', async () => {
+    const { call } = createTestCall({ statements: ['select count(*) from lake.shop.empty'] });
+    let isReading = false;
+    const reading: typeof call.attempt.reading = async (work) => {
+      isReading = true;
+      return work().finally(() => (isReading = false));
+    };
+    const open: LakeTables['open'] = async (project, name) => {
+      assert.ok(isReading);
+      return tables.open(project, name);
+    };
+    const config = { dataDir: join(folder, 'strict') };
+    const strict = component({ config, world: createWorld(), lake: { open } } as unknown as ComponentPorts);
+    await strict.execute({ ...call, attempt: { ...call.attempt, reading } });
   });
 
   it('are refused when they name files outside of their own folder', async () => {
