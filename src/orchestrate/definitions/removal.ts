@@ -1,8 +1,9 @@
 import { isTerminal, type Deliverer, type RunObserver } from '../../engine/index.ts';
+import { writeToken } from '../component-runs/names.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
 import type { Scope } from '../types.ts';
 import { revokeOfDeleted } from './binding.ts';
-import { entryOf, lockForChange, nameOf, type DefinitionContext } from './context.ts';
+import { entryOf, lockForChange, type DefinitionContext } from './context.ts';
 import { keyOf } from './schedule.ts';
 import { markDeleted, readLivingRuns, readTokensOfDeleted } from './tables.ts';
 
@@ -11,6 +12,7 @@ export const ENDING = 'orchestration-deleted';
 
 /** Marks it deleted and ends its jobs: waiting ones are cancelled at once, running ones ended in their time. */
 export async function removeOrchestration(rooms: DefinitionContext, scope: Scope, id: number): Promise<void> {
+  const by = writeToken(scope.caller.token.id);
   const hasJobs = await rooms.store.transaction(async (tx) => {
     const stored = await lockForChange(tx, scope, id);
     await markDeleted(tx, id);
@@ -20,14 +22,14 @@ export async function removeOrchestration(rooms: DefinitionContext, scope: Scope
     const living = await readLivingRuns(tx, id);
     if (living.length === 0) await revokeOfDeleted(rooms, tx, stored);
     else {
-      await rooms.engine.publish(tx, { key: `${ENDING}/${id}`, topic: ENDING, payload: { id, by: nameOf(scope) } });
+      await rooms.engine.publish(tx, { key: `${ENDING}/${id}`, topic: ENDING, payload: { id, by } });
     }
     return living.length > 0;
   });
   rooms.world.reach('orchestrate.definition-deleted');
   if (!hasJobs) return;
   try {
-    await endJobs(rooms, id, nameOf(scope));
+    await endJobs(rooms, id, by);
   } catch (error) {
     // It is deleted, and the message in the outbox ends them: the caller must not hear of a failure.
     rooms.log?.warn({ orchestration: id, error: String(error) }, 'jobs of a deleted orchestration will end later');

@@ -191,6 +191,8 @@ void suite('tokens of orchestrations, and their end', () => {
     await until(async () => (await tokenOf(made.token['id'] as number)) === undefined);
     const job = (await rig.ask('GET', `/jobs/${ended!.number}`)).body as Json;
     assert.deepEqual([job['orchestrationId'], job['status']], [made.id, 'terminated']);
+    const queued = (await rig.ask('GET', `/queue/job/${ended!.number}`)).body as Json;
+    assert.deepEqual(queued['terminatedBy'], { id: 1, description: 'storage-token' });
   });
 
   test('let no job begin on an orchestration that is deleted at the same time', async () => {
