@@ -361,6 +361,14 @@ describe('lineage of statements', () => {
       const { inputs, outputs } = await lineageOf([statement]);
       assert.deepEqual([inputs, outputs], [[equality], ['penstock:sql/1 main.totals']], statement);
     }
+    const pivot = await lineageOf([
+      `create table counted as pivot lake.shop.orders_equality on "is paid" in ('true') using count(*)`,
+    ]);
+    assert.deepEqual([pivot.inputs, pivot.outputs], [[equality], ['penstock:sql/1 main.counted']]);
+    const { rows } = (await execute(told, {
+      statements: ['pivot (select "is paid" as p from lake.shop.orders_equality) on p using count(*)'],
+    })) as SqlResult;
+    assert.equal(rows.length, 1, 'a plan that cannot be made is no hindrance');
   });
 
   it('is not told where nobody listens', async () => {

@@ -37,7 +37,9 @@ export function createComponentAdapter(
         if (attempt.signal.aborted) throw attempt.signal.reason;
         const failure = maskFailure(toFailure(thrown), mask.text);
         // Somebody ended the work behind it: the run that stands for it is ended as well, and has not failed.
-        if (failure.kind === 'cancelled') await rooms.engine.cancel(attempt.run.id, `component ${spec.id}`);
+        if (failure.kind === 'cancelled') {
+          await attempt.reading(() => rooms.engine.cancel(attempt.run.id, `component ${spec.id}`));
+        }
         throw reportDefect(rooms, attempt, failure);
       }
     },
