@@ -61,6 +61,29 @@ for (const destination of ['parquet', 'iceberg'] as const) {
   });
 }
 
+test('equal rows of a table without a key are all there: of the load, of one run, and late ones at the last value', async () => {
+  await source.run(
+    `create table twins (word text, at timestamptz);
+     insert into twins values ('a', '2026-01-01Z'), ('a', '2026-01-01Z'), ('b', '2026-01-01Z')`,
+  );
+  const options: JobOptions = { destination: 'iceberg', mode: 'incremental', streams: ['twins'], cursor: 'at' };
+  await withJob(options, async (job) => {
+    assert.equal(records(await job.attempt()), 3);
+    assert.equal(records(await job.attempt()), 0);
+    for (const [word, day] of [
+      ['a', 1],
+      ['c', 2],
+      ['c', 2],
+    ] as const) {
+      await source.run(`insert into twins select '${word}', '2026-01-0${day}Z' from generate_series(1, 2)`);
+      assert.equal(records(await job.attempt()), 2, word);
+    }
+    assert.equal(records(await job.attempt()), 0);
+    const words = (await job.read('twins')).map((row) => row['word']).toSorted();
+    assert.deepEqual(words, ['a', 'a', 'a', 'a', 'b', 'c', 'c', 'c', 'c']);
+  });
+});
+
 test('a full refresh reconciles rows and samples, and takes every chunk once', async () => {
   await withJob({ destination: 'iceberg', mode: 'full_refresh', streams: ['orders'] }, async (job) => {
     const { result } = await job.attempt();

@@ -108,3 +108,38 @@ test('what another process has collected at the same values is left out as well'
   here.merge({ primary: [], fallback: [], overflow: true });
   assert.equal(here.boundary.overflow, true);
 });
+
+test('without a key equal rows are counted: as many as were written are left out, one more is new', () => {
+  const keyless = { ...selection, primaryKey: [] };
+  const values = { primary: '1970-01-01T00:00:00.000005Z', fallback: null };
+  const rows = (ids: readonly string[]) => batch(ids.map((id) => [id, 5n, null] as const));
+  const load = trackBoundary(keyless, cursor, { values });
+  for (const ids of [['a', 'a', 'b'], ['a']]) {
+    const chunk = load.fork();
+    const { batch: one, identity } = rows(ids);
+    chunk.collect(one, identity);
+    load.merge(chunk.boundary);
+  }
+  const { boundary } = load;
+  assert.equal(boundary.primary.length, 4);
+
+  const written = trackBoundary(keyless, cursor, { values, boundary });
+  const marks = [
+    ['a', 'b', 'a'],
+    ['a', 'a', 'b', 'c'],
+  ].flatMap((ids) => {
+    const { batch: one, identity } = rows(ids);
+    return [...written.markNew(one, identity)];
+  });
+  assert.deepEqual(marks, [0, 0, 0, 0, 1, 1, 1], 'three a and one b were there');
+
+  const again = trackBoundary(keyless, cursor, { values, boundary });
+  const { batch: same, identity } = rows(['a', 'a', 'a', 'b']);
+  again.advance(same, identity);
+  assert.deepEqual(again.boundary, boundary, 'reading them again adds nothing');
+
+  const resumed = trackBoundary(keyless, cursor, { values, boundary, adds: true });
+  const other = rows(['a']);
+  resumed.collect(other.batch, other.identity);
+  assert.equal(resumed.boundary.primary.length, 5, 'rows of a chunk still to be read are others');
+});

@@ -19,29 +19,50 @@ export interface BoundaryTracker {
   advance(batch: ColumnBatch, identity: ColumnVector): void;
   /** Takes note of rows in any order, of which none lies beyond the values. */
   collect(batch: ColumnBatch, identity: ColumnVector): void;
-  /** Takes note of what a tracker with the same values has collected elsewhere. */
+  /** Takes note of what a tracker with the same values has collected of other rows. */
   merge(other: Boundary): void;
+  /** A tracker with the same values that has collected nothing yet. */
+  fork(): BoundaryTracker;
 }
 
+/**
+ * Without a key equal rows are told apart by counting: the second one is remembered as `<hash>~2`, and so on. Reading the
+ * same rows again names them alike, so that noting a row twice changes nothing.
+ */
 interface Group {
   value: string | null;
   readonly ids: Set<string>;
   overflow: boolean;
+  /** How often each row without a key was noted; undefined where rows have keys. */
+  readonly noted: Map<string, number> | undefined;
+}
+
+interface Start {
+  readonly values: CursorValues;
+  readonly boundary?: Boundary;
+  /** The rows to come are others than those of the boundary. */
+  readonly adds?: boolean;
+}
+
+function createGroup(selection: StreamSelection, start: Start, which: 'primary' | 'fallback'): Group {
+  const ids = start.boundary?.[which] ?? [];
+  const isCounted = selection.primaryKey.length === 0;
+  return {
+    value: start.values[which],
+    ids: new Set(ids),
+    overflow: start.boundary?.overflow === true,
+    noted: isCounted ? countBases(start.adds === true ? ids : []) : undefined,
+  };
 }
 
 /** Continues from stored values and boundary. */
-export function trackBoundary(
-  selection: StreamSelection,
-  cursor: Cursor,
-  start: { readonly values: CursorValues; readonly boundary?: Boundary },
-): BoundaryTracker {
+export function trackBoundary(selection: StreamSelection, cursor: Cursor, start: Start): BoundaryTracker {
   const index = (name: string): number => selection.columns.findIndex((column) => column.name === name);
   const primaryAt = index(cursor.column);
   const fallbackAt = cursor.fallback === undefined ? -1 : index(cursor.fallback);
-  const stored = start.boundary;
-  const overflow = stored?.overflow === true;
-  const primary: Group = { value: start.values.primary, ids: new Set(stored?.primary), overflow };
-  const fallback: Group = { value: start.values.fallback, ids: new Set(stored?.fallback), overflow };
+  const primary = createGroup(selection, start, 'primary');
+  const fallback = createGroup(selection, start, 'fallback');
+  const met: Group['noted'] = primary.noted && new Map<string, number>();
   const groupsOf = (batch: ColumnBatch): RowGroups => ({
     primary: batch.columns[primaryAt]!,
     fallback: fallbackAt < 0 ? undefined : batch.columns[fallbackAt]!,
@@ -58,7 +79,10 @@ export function trackBoundary(
       const marks = new Uint8Array(batch.rows).fill(1);
       eachTie(batch, groupsOf(batch), { primary, fallback, visit });
       function visit(row: number, group: Group): void {
-        if (group.overflow || group.ids.has(rowHash(identity, row, group.value!))) marks[row] = 0;
+        const base = group.overflow ? '' : rowHash(identity, row, group.value!);
+        // Rows whose hash is not there are not counted either: there may be any number of them.
+        const isWritten = group.overflow || (group.ids.has(base) && group.ids.has(nameRow(met, base)));
+        if (isWritten) marks[row] = 0;
       }
       return marks;
     },
@@ -67,13 +91,16 @@ export function trackBoundary(
         primary,
         fallback,
         visit(row, group) {
-          if (!group.overflow) remember(group, rowHash(identity, row, group.value!));
+          if (!group.overflow) note(group, rowHash(identity, row, group.value!));
         },
       });
     },
     merge(other) {
       join(primary, other.primary, other.overflow);
       join(fallback, other.fallback, other.overflow);
+    },
+    fork() {
+      return trackBoundary(selection, cursor, { values: this.values });
     },
     advance(batch, identity) {
       const groups = groupsOf(batch);
@@ -94,6 +121,7 @@ function moveOn(group: Group, vector: ColumnVector, index: number): void {
   if (text === group.value) return;
   group.value = text;
   group.ids.clear();
+  group.noted?.clear();
   group.overflow = false;
 }
 
@@ -131,17 +159,35 @@ function eachTie(
 }
 
 function join(group: Group, ids: readonly string[], overflow: boolean | undefined): void {
-  for (const id of ids) if (!group.overflow) remember(group, id);
-  if (overflow !== true) return;
-  group.overflow = true;
-  group.ids.clear();
+  for (const id of ids) if (!group.overflow) note(group, baseOf(id));
+  if (overflow === true) overrun(group);
 }
 
-function remember(group: Group, id: string): void {
-  group.ids.add(id);
-  if (group.ids.size <= BOUNDARY_LIMIT) return;
+function note(group: Group, base: string): void {
+  group.ids.add(nameRow(group.noted, base));
+  if (group.ids.size > BOUNDARY_LIMIT) overrun(group);
+}
+
+function overrun(group: Group): void {
   group.overflow = true;
   group.ids.clear();
+  group.noted?.clear();
+}
+
+/** The name of one more row with this hash: the first, and each one with a key, bears the hash alone. */
+function nameRow(counts: Group['noted'], base: string): string {
+  if (counts === undefined) return base;
+  const count = (counts.get(base) ?? 0) + 1;
+  counts.set(base, count);
+  return count === 1 ? base : `${base}~${count}`;
+}
+
+const baseOf = (id: string): string => id.split('~', 1)[0]!;
+
+function countBases(ids: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const id of ids) nameRow(counts, baseOf(id));
+  return counts;
 }
 
 /** 66 bits: among 100 000 rows a false match is out of the question. Timestamps are canonical texts, so spelled alike. */

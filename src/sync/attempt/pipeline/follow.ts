@@ -28,7 +28,8 @@ export async function followCursor(work: StreamWork, last: SyncCheckpoint): Prom
   const tracker = trackBoundary(stream.selection, cursor, start);
   const decorator = createDecorator(stream, { operation: 'u', world: tools.io.world });
   const units = createUnits(work, {
-    effect: stream.appendMode ? 'append' : 'upsert',
+    // Without a key equal rows are rows of their own, and none replaces another.
+    effect: stream.appendMode || stream.selection.primaryKey.length === 0 ? 'append' : 'upsert',
     details: () => ({ cursor: { ...cursor, values: tracker.values }, boundary: tracker.boundary }),
   });
   const sink = async (batch: ColumnBatch): Promise<void> => {

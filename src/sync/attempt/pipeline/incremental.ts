@@ -38,7 +38,9 @@ async function loadFirst(work: StreamWork): Promise<TableTotals> {
   const earlier = going ? last?.boundary : undefined;
   const parts = earlier ? earlier.parts : await partsAt(work, values);
   const upTo: CursorBound = { cursor, values, ...(parts ? { parts } : {}) };
-  const boundary = parts ? undefined : trackBoundary(stream.selection, cursor, { values, boundary: earlier });
+  const boundary = parts
+    ? undefined
+    : trackBoundary(stream.selection, cursor, { values, boundary: earlier, adds: true });
   const details = (): Partial<SyncCheckpoint> => describe(upTo, boundary);
   const start: LoadProgress = going ?? { ...beginLoad(work, plan, chooseEffect(work)), upTo: values };
   const load = await loadChunks(work, { start, upTo, boundary, details });

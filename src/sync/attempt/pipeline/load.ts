@@ -117,8 +117,10 @@ function beginCourse(work: StreamWork, load: Load): Course {
       signal.throwIfAborted();
       const unit = work.table.beginUnit();
       try {
-        const { refused } = await readChunk(work, { chunk, unit, signal, load });
+        const boundary = load.boundary?.fork();
+        const { refused } = await readChunk(work, { chunk, unit, signal, load: { upTo: load.upTo, boundary } });
         tools.io.world.reach('sync.chunk-read');
+        if (boundary) load.boundary!.merge(boundary.boundary);
         await finish(chunk, unit, refused);
       } catch (error) {
         await unit.abort();
