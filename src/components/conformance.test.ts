@@ -22,7 +22,7 @@ let specs: readonly ComponentSpec[];
 
 before(async () => {
   mkdirSync(dataDir);
-  writeFileSync(runtime, '#!/bin/sh\n[ "$1" = run ] || exit 0\necho begun\nsleep 600\n');
+  writeFileSync(runtime, '#!/bin/sh\ncase $1 in run) ;; container) exit 1;; *) exit 0;; esac\necho begun\nsleep 600\n');
   chmodSync(runtime, 0o755);
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const config = readConfig({

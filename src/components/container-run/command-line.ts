@@ -40,8 +40,6 @@ export function buildCommandLine(ask: ContainerAsk, { name, envFile }: Container
     '--workdir=/work',
     // What it writes comes to us; the runtime would keep all of it on its disk as well.
     '--log-driver=none',
-    // Whoever removes it has asked it to end before; podman would wait for ten seconds more.
-    '--stop-timeout=0',
     `--pids-limit=${MOST_PROCESSES}`,
     `--memory=${ask.memory}`,
     `--memory-swap=${ask.memory}`,

@@ -12,6 +12,7 @@ import { component } from './component.ts';
 const folder = mkdtempSync(join(tmpdir(), 'penstock-container-'));
 const dataDir = join(folder, 'data');
 const calls = join(folder, 'calls');
+const alive = join(folder, 'alive');
 const runtime = join(folder, 'runtime');
 mkdirSync(dataDir);
 // No container runs here: this program only notes what it was called with. What runtimes make of it is proved by
@@ -19,16 +20,19 @@ mkdirSync(dataDir);
 writeFileSync(
   runtime,
   `#!/bin/sh
-[ "$1" = image ] && exit 0
+case $1 in image) exit 0;; container) [ -e ${alive} ] && echo true; exit;; esac
 echo "call" >> ${calls}
 for word in "$@"; do
   printf '%s\\n' "$word" >> ${calls}
   case $word in --env-file=*) sed 's/^/variable /' "\${word#--env-file=}" >> ${calls};; esac
 done
 env | sed 's/^/sees /' >> ${calls}
+[ "$1" = kill ] && rm -f ${alive}
 [ "$1" = run ] || exit 0
+touch ${alive}
 case "$*" in *wait-for-ever*) echo begun; sleep 600;; *fail-137*) exit 137;; *fail-1*) echo no; exit 1;; esac
 echo "hello"
+rm ${alive}
 `,
 );
 chmodSync(runtime, 0o755);
@@ -117,7 +121,7 @@ describe('container.run', () => {
     await assert.rejects(run({ image: 'alpine:3', args: ['fail-137'] }), { kind: 'component_failed' });
     assert.deepEqual(
       callsMade().map(([word]) => word),
-      ['run', 'rm', 'run', 'rm'],
+      ['run', 'kill', 'run', 'kill'],
     );
   });
 
@@ -128,15 +132,16 @@ describe('container.run', () => {
     const reason = new Error('cancelled by the test');
     controller.abort(reason);
     await assert.rejects(ending, reason);
-    assert.deepEqual(callsMade().at(-1)!.slice(0, 4), ['rm', '--force', '--', 'penstock-t_1']);
+    assert.deepEqual(callsMade().at(-1)!.slice(0, 3), ['kill', '--', 'penstock-t_1']);
   });
 
   it('removes the container of a lost attempt, and starts no other', async () => {
+    writeFileSync(alive, '');
     const lost = run({ image: 'alpine:3' }, { task: 't_2', number: 2, memo: { hasBegun: true, group: null } });
     await assert.rejects(lost, /Interrupted by a server restart/);
     assert.deepEqual(
-      callsMade().map((words) => words.slice(0, 4)),
-      [['rm', '--force', '--', 'penstock-t_2']],
+      callsMade().map((words) => words.slice(0, 3)),
+      [['kill', '--', 'penstock-t_2']],
     );
   });
 });

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runtimeEnvironment, type Config } from '../../config.ts';
 import { Failure } from '../../errors.ts';
 import { runProcess } from '../kit/index.ts';
@@ -7,6 +8,9 @@ import type { ComponentCall } from '../kit/index.ts';
 
 /** The longest that a runtime may take to remove a container. */
 export const REMOVAL_MS = 10_000;
+/** So long an ended container may take to vanish by itself. */
+const OWN_REMOVAL_MS = 5000;
+const AGAIN_MS = 100;
 const ANSWER_MS = 30_000;
 const PULL_MS = 30 * 60_000;
 /** Where the program that runs containers looks for others. */
@@ -61,9 +65,22 @@ function cannotPull(image: string, output: string): Failure {
   });
 }
 
-/** Ends and removes the container if it is there; never fails. */
+/**
+ * Ends the container if it is there, and sees it removed; never fails. Takes `REMOVAL_MS` at the most. The runtime removes
+ * it by itself once it has ended; whoever does it at the same moment leaves an entry in Docker's list that nobody can remove.
+ */
 export async function removeContainer({ containerProgram }: Settings, name: string): Promise<void> {
-  await askRuntime(containerProgram, { args: ['rm', '--force', '--', name], timeoutMs: REMOVAL_MS }).catch(() => {});
+  const started = performance.now();
+  const left = (): number => Math.round(started + REMOVAL_MS - performance.now());
+  const ask = (...args: string[]): Promise<Answer> =>
+    askRuntime(containerProgram, { args: [...args, '--', name], timeoutMs: Math.max(1, left()) });
+  while (left() > 0) {
+    const { isWell, said } = await ask('container', 'inspect', '--format={{.State.Running}}');
+    if (!isWell) return;
+    if (said.trim() === 'true') await ask('kill');
+    else if (left() < REMOVAL_MS - OWN_REMOVAL_MS) await ask('rm', '--force');
+    await delay(AGAIN_MS);
+  }
 }
 
 /**
@@ -112,9 +129,9 @@ function askRuntime(program: string, { args, signal, timeoutMs = ANSWER_MS }: Qu
     ...(signal && { signal }),
   } as const;
   return new Promise((resolve, reject) => {
-    execFile(program, args, options, (error, _stdout, stderr) => {
+    execFile(program, args, options, (error, stdout, stderr) => {
       if (signal?.aborted) return reject(signal.reason as Error);
-      if (error === null) return resolve({ isWell: true, said: '' });
+      if (error === null) return resolve({ isWell: true, said: stdout });
       const { code, killed } = error as { code?: unknown; killed?: boolean };
       if (typeof code === 'string') return resolve({ isWell: false, said: `it cannot be started (${code})` });
       return resolve({ isWell: false, said: killed ? 'it does not answer' : lastWords(stderr) });
