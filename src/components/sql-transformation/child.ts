@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { statfsSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Failure, fromRecord, toFailure } from '../../errors.ts';
-import type { SqlResult, SqlWork, StagedTable, ToChild, ToParent } from './work.ts';
+import type { EmbeddedPlace, SqlResult, SqlWork, StagedTable, ToChild, ToParent } from './work.ts';
 
 // The process of one run: the database engine is native code, so whatever happens to it happens here. It gets its work
 // by IPC, asks its parent for the files of lake tables, and ends when it has answered or when the parent is gone.
@@ -9,6 +10,7 @@ const WATCH_MS = 200;
 /** What the process takes besides the database's memory. */
 const OWN_MB = 512;
 const OUT_OF_MEMORY = 86;
+const OUT_OF_DISK = 87;
 
 let cancel = (): void => {};
 let isCancelled = false;
@@ -36,6 +38,15 @@ function limitMemory(megabytes: number): void {
   }, WATCH_MS).unref();
 }
 
+function limitDisk({ file, leastFreeBytes }: EmbeddedPlace): void {
+  const look = (): void => {
+    const { bavail, bsize } = statfsSync(dirname(file));
+    if (bavail * bsize < leastFreeBytes) process.exit(OUT_OF_DISK);
+  };
+  look();
+  setInterval(look, WATCH_MS).unref();
+}
+
 function onCancel(how: () => void): void {
   cancel = how;
   if (isCancelled) how();
@@ -49,6 +60,7 @@ async function perform(work: SqlWork): Promise<SqlResult> {
     return runConnected(work, at, { onCancel, log: (message) => tell({ type: 'log', level: 'info', message }) });
   }
   limitMemory(at.memoryMb);
+  limitDisk(at);
   const { runEmbedded } = await import('./embedded.ts');
   return runEmbedded(
     { ...work, at },

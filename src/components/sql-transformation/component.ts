@@ -21,6 +21,7 @@ import type { EmbeddedPlace, SqlResult, SqlWork } from './work.ts';
 const DEFAULT_PROJECT = 'olake';
 const MEMORY_MB = 1024;
 const THREADS = 2;
+const LEAST_FREE_BYTES = 512 * 1024 ** 2;
 const GRACE_MS = 8000;
 
 interface Ask {
@@ -131,6 +132,7 @@ async function runEmbedded(run: Run): Promise<SqlResult> {
     folder,
     memoryMb: Math.floor(Math.min(MEMORY_MB, totalmem() / 1024 ** 2 / 4)),
     threads: Math.min(THREADS, availableParallelism()),
+    leastFreeBytes: LEAST_FREE_BYTES,
     task: attempt.task.id,
     isFirstAttempt: attempt.number === 1,
     mark: newId(ports.world, 'mark'),

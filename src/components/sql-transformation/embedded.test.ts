@@ -10,7 +10,8 @@ import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.te
 import { createWorld } from '../../world.ts';
 import type { ComponentPorts, LakeTables, Parameters } from '../kit/index.ts';
 import { component } from './component.ts';
-import type { SqlResult } from './work.ts';
+import { runInChild } from './host.ts';
+import type { EmbeddedPlace, SqlResult } from './work.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-sql-'));
 const lake: LakeTables = { open: async () => undefined };
@@ -237,6 +238,28 @@ describe('sql.transformation in the database of the project', () => {
       /Statement 1: Out of Memory|ran out of memory/,
     );
     assert.equal((await run(['select 1 as a'])).rows.length, 1);
+  });
+
+  it('ends before it fills the disk', async () => {
+    const at: EmbeddedPlace = {
+      kind: 'embedded',
+      file: join(folder, 'full.duckdb'),
+      folder: join(folder, 'full/run'),
+      memoryMb: 256,
+      threads: 1,
+      // No disk has so much room.
+      leastFreeBytes: Number.MAX_SAFE_INTEGER,
+      task: 't_full',
+      isFirstAttempt: true,
+      mark: 'm',
+      namespace: 'n',
+    };
+    const work = { statements: ['select 1'], variables: [], inTransaction: true, tellsLineage: false, at };
+    const { signal } = new AbortController();
+    const host = { dataDir: folder, signal, log: () => {}, stageTables: async () => [] };
+    await assert.rejects(runInChild(work, host), /disk of the data folder is nearly full/);
+    const { rows } = await runInChild({ ...work, at: { ...at, leastFreeBytes: 1 } }, host);
+    assert.equal(rows.length, 1);
   });
 
   it('is whole in a copy of its folder, also one of after a crash', { skip: !existsSync(childrenFile) }, async () => {

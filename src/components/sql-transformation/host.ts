@@ -16,6 +16,7 @@ export interface SqlHost {
 const CANCEL_GRACE_MS = 4000;
 const HEAP_MB = 256;
 const OUT_OF_MEMORY = 86;
+const OUT_OF_DISK = 87;
 
 /** Runs the work in a process of its own. Throws its failure, `worker_lost` when it dies, the signal's reason on abort. */
 export async function runInChild(work: SqlWork, host: SqlHost): Promise<SqlResult> {
@@ -75,6 +76,11 @@ function lostChild(code: number | null, signal: string | null): Failure {
   if (code === OUT_OF_MEMORY) {
     return new Failure('worker_lost', 'The SQL process ran out of memory', {
       advice: 'Make the statements smaller, e.g. by working on a part of the rows at a time.',
+    });
+  }
+  if (code === OUT_OF_DISK) {
+    return new Failure('storage_failed', 'The disk of the data folder is nearly full: the SQL process was ended', {
+      advice: 'Make room on the disk, or let the statements write less; nothing of an open transaction is kept.',
     });
   }
   const how = signal === null ? `ended with code ${code}` : `was killed by ${signal}`;

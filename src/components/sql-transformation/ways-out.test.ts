@@ -29,6 +29,7 @@ async function openClosed() {
     folder: join(folder, 'run/one'),
     memoryMb: 256,
     threads: 1,
+    leastFreeBytes: 0,
     task: 't_1',
     isFirstAttempt: true,
     mark: 'm',

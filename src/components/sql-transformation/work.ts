@@ -21,6 +21,8 @@ export interface EmbeddedPlace {
   readonly folder: string;
   readonly memoryMb: number;
   readonly threads: number;
+  /** The process ends itself when the disk has less room: the server's own database may lie there, too. */
+  readonly leastFreeBytes: number;
   /** The task, to find out whether an earlier attempt has committed. */
   readonly task: string;
   readonly isFirstAttempt: boolean;
