@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
@@ -10,6 +8,7 @@ import { connectStore, migrate, readMigrations } from '../../src/store/index.ts'
 import type { EmbeddedPostgres, Store } from '../../src/store/index.ts';
 import { createWorld } from '../../src/world.ts';
 import { startTestPostgres } from '../support/postgres.ts';
+import { freePort, until } from '../support/waiting.ts';
 import { chaosTables } from './support/chaos-engine.ts';
 import { keepProcess, killTree } from './support/processes.ts';
 import type { KeptProcess } from './support/processes.ts';
@@ -62,7 +61,7 @@ describe('the engine under kill -9 of api, workers and database', () => {
     );
     let kills = 0;
     const end = performance.now() + SECONDS * 1000;
-    await until(async () => acknowledged.size > 0, 60_000, 'a first run is accepted');
+    await until('a first run is accepted', () => acknowledged.size > 0);
     for (let turn = 0; performance.now() < end; turn++) {
       await delay(KILL_EVERY_MS);
       // It may be on its way up still.
@@ -72,7 +71,7 @@ describe('the engine under kill -9 of api, workers and database', () => {
     storm.abort();
     await Promise.all(clients);
     const drainFrom = performance.now();
-    await until(isDrained, DRAIN_MS, 'everything has ended and was delivered');
+    await until('everything has ended and was delivered', () => isDrained().catch(() => false), DRAIN_MS);
     const drainSeconds = (performance.now() - drainFrom) / 1000;
 
     const found = await examine(acknowledged);
@@ -163,20 +162,4 @@ async function examine(acknowledged: ReadonlyMap<string, string>) {
     undelivered: await count(sql`select count(*) as n from run
       where not exists (select 1 from delivery where delivery.key = 'ended/' || run.id)`),
   };
-}
-
-async function until(condition: () => Promise<boolean>, patienceMs: number, what: string): Promise<void> {
-  const end = performance.now() + patienceMs;
-  while (!(await condition().catch(() => false))) {
-    assert.ok(performance.now() < end, `not in time: ${what}`);
-    await delay(200);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

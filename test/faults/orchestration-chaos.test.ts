@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +9,7 @@ import { connectStore } from '../../src/store/index.ts';
 import type { EmbeddedPostgres, Store } from '../../src/store/index.ts';
 import { createWorld } from '../../src/world.ts';
 import { startTestPostgres } from '../support/postgres.ts';
+import { freePort, until } from '../support/waiting.ts';
 import { startCountingComponent, type CountingComponent, type StartCall } from './support/counting-component.ts';
 import { keepProcess, type KeptProcess } from './support/processes.ts';
 
@@ -348,20 +347,4 @@ async function checkTokens(): Promise<void> {
   await until('the token of the last job is valid', async () => (await verify()) !== undefined);
   await sql`update storage_run_token set expires_at = expires_at - interval '61 minutes'`.execute(store.db);
   assert.equal(await verify(), undefined, 'the token outlives its hour');
-}
-
-async function until(what: string, condition: () => Promise<boolean>, patienceMs = 60_000): Promise<void> {
-  const end = performance.now() + patienceMs;
-  while (!(await condition())) {
-    assert.ok(performance.now() < end, `not in time: ${what}`);
-    await delay(200);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -9,12 +9,12 @@ import { connectStore, migrate, readMigrations, type EmbeddedPostgres, type Stor
 import { createWorld } from '../../src/world.ts';
 import { startTestPostgres } from '../support/postgres.ts';
 import { keepProcess, type KeptProcess } from './support/processes.ts';
+import { until } from '../support/waiting.ts';
 import { openScheduleRooms } from './support/schedule-process.ts';
 
 /** More than one process sees to at once. */
 const ORCHESTRATIONS = 250;
 const TICKS = 4;
-const PATIENCE_MS = 120_000;
 /** The instant before the first tick, long ago: ticks are made up for. */
 const EPOCH = Date.parse('2026-03-01T00:00:00Z');
 
@@ -135,12 +135,4 @@ async function assertOneJobForEachTick(): Promise<void> {
   assert.deepEqual(failed, []);
   assert.equal(await count('select count(*) as n from orchestration_tick'), 0);
   assert.equal(await count('select count(*) as n from schedule where last_error is not null'), 0);
-}
-
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    assert.ok(performance.now() < end, `not in time: ${what}`);
-    await delay(20);
-  }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Worker } from '../../src/engine/index.ts';
-import { openShareLab, until } from './support/share-lab.ts';
+import { until } from '../support/waiting.ts';
+import { openShareLab } from './support/share-lab.ts';
 import type { ShareLab } from './support/share-lab.ts';
 
 const SEALING = /^share\.(chunk-read|sealed|handed-over|adopted)$/;

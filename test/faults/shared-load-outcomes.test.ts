@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import type { Worker } from '../../src/engine/index.ts';
 import type { SyncProgress } from '../../src/sync/types.ts';
 import { lakeRows } from './support/orders.ts';
-import { openShareLab, until } from './support/share-lab.ts';
+import { until } from '../support/waiting.ts';
+import { openShareLab } from './support/share-lab.ts';
 import type { ShareJob, ShareLab, ShareRun } from './support/share-lab.ts';
 
 const ROWS = 6000;

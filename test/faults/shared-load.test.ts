@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { SyncProgress } from '../../src/sync/types.ts';
-import { openShareLab, until } from './support/share-lab.ts';
+import { until } from '../support/waiting.ts';
+import { openShareLab } from './support/share-lab.ts';
 import type { ShareLab, ShareRun } from './support/share-lab.ts';
 
 const ROWS = 6000;

@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { startTestSource, type TestSource } from '../support/source.ts';
+import { freePort, until } from '../support/waiting.ts';
 
-const WAIT_MS = 120_000;
 const P = '/api/v1/project/olake';
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 
@@ -36,23 +34,6 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port: free } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return free;
-}
-
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  for (const end = Date.now() + WAIT_MS; ; await delay(100)) {
-    const found = await look().catch(() => undefined);
-    if (found !== undefined) return found;
-    assert.ok(Date.now() < end, what);
-  }
-}
-
 async function start(): Promise<void> {
   server = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'serve'], {
     env: {
@@ -65,7 +46,7 @@ async function start(): Promise<void> {
   });
   token = '';
   const signedIn = (): Promise<{ token: string }> => send('POST', '/login', { username: 'admin', password: 'pass' });
-  token = (await until('the server starts', signedIn)).token;
+  token = (await until('the server starts', () => signedIn().catch(() => undefined))).token;
 }
 
 async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
@@ -87,7 +68,7 @@ interface Task {
 
 function newestEnded(job: number): Promise<Task> {
   return until('the run ends', async () => {
-    const [task] = await send<Task[]>('GET', `${P}/jobs/${job}/tasks`);
+    const [task] = await send<Task[]>('GET', `${P}/jobs/${job}/tasks`).catch(() => []);
     return task && task.status !== 'Running' ? task : undefined;
   });
 }

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { libraryPath, unpackPackages } from './debian-packages.ts';
 import { findLeftOverFolders } from './left-over-folders.ts';
 import { exists, makeOnce } from './made-once.ts';
+import { freePort } from './waiting.ts';
 
 export interface TestMariadb {
   /** Configuration of a mysql source that reaches this server with every right, over TCP. */
@@ -180,17 +180,6 @@ function commonOptions(share: string, data: string): string[] {
     '--loose-innodb-flush-method=nosync',
     '--performance-schema=0',
   ];
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 async function findPrograms(): Promise<Programs> {

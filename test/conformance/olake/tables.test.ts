@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { dataOf, startProduct, type Product } from '../../support/product.ts';
 import { startTestSource, type TestSource } from '../../support/source.ts';
+import { until } from '../../support/waiting.ts';
 import { readIcebergTable } from './lake.ts';
 import { send, type Reply } from './wire.ts';
-
-const WAIT_MS = 120_000;
 
 let source: TestSource;
 let product: Product;
@@ -30,15 +28,6 @@ after(async () => {
   await product?.close();
   await source?.stop();
 });
-
-async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  for (const end = Date.now() + WAIT_MS; ;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    assert.ok(Date.now() < end, `${what} never came`);
-    await delay(50);
-  }
-}
 
 interface Told {
   readonly last_run: { readonly status: string; readonly job_type: string; readonly error?: string } | null;

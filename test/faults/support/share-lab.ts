@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { installQueue } from '../../../src/engine/index.ts';
 import type { OpenEngine, RunView, TaskView } from '../../../src/engine/index.ts';
@@ -170,14 +169,6 @@ export async function openShareLab(
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    assert.ok(performance.now() < end, `${what}: not in time`);
-    await delay(25);
-  }
 }
 
 /** A table whose rows are shown, by a row policy, to those who pass the gate. */
