@@ -11,7 +11,7 @@ export interface ComponentRow {
 }
 
 /** Of the parameters in one answer, and of the results; each largest that goes beyond is left out. */
-const MOST_BYTES = 8 * 1024 * 1024;
+const MOST_BYTES = 4 * 1024 * 1024;
 
 /**
  * Parameters and results of component runs, by the run. When they are too large together, the largest are left out, and

@@ -166,7 +166,7 @@ describe('a task that calls a component elsewhere', () => {
     const job = await lab.run(many);
     assert.equal(job.status, 'warning');
     const told = job.results!.map(({ reached }) => (reached!.response!.body as { message?: string }).message);
-    assert.equal(told.filter((message) => message?.includes('too large')).length, 4);
+    assert.equal(told.filter((message) => message?.includes('too large')).length, 8);
     assert.ok(job.results!.every(({ reached }) => reached!.status === 'warning'));
     const [alone] = (await lab.run([task])).results!;
     assert.deepEqual(alone!.reached!.response!.body, body);

@@ -145,7 +145,7 @@ describe('the results of a job', () => {
     assert.equal(shown.pop(), '{"small":true}');
     assert.ok(JSON.stringify(many.results).length < 10_000_000);
     assert.ok(many.results!.every(({ reached }) => reached!.status === 'warning'));
-    assert.equal(shown.filter((text) => /too large to be shown/.test(text)).length, 31);
+    assert.equal(shown.filter((text) => /too large to be shown/.test(text)).length, 36);
   });
 });
 

@@ -72,7 +72,7 @@ export interface TaskRow {
 }
 
 /** Of the answers of all tasks in one answer; it holds them twice, in `tasks` and in `phases`. */
-const MOST_ANSWER_BYTES = 8 * 1024 * 1024;
+const MOST_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** The first member of a `TaskEnd`. */
 const STATUS = sql.raw(
