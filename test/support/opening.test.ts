@@ -27,3 +27,14 @@ it('a part that cannot be opened closes those before it, and its reason is told'
   await assert.rejects(failing, /the port is taken/);
   assert.deepEqual(closed, ['engine', 'database']);
 });
+
+it('what cannot be closed keeps nothing else open, and its reason is told', async () => {
+  const closed: string[] = [];
+  const opened = await opening(async (closing) => {
+    closing(() => closed.push('database'));
+    closing(() => Promise.reject(new Error('the worker hangs')));
+    return {};
+  });
+  await assert.rejects(opened.close(), /the worker hangs/);
+  assert.deepEqual(closed, ['database']);
+});
