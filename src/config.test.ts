@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cloudEnvironment, closeCloudKeys, readConfig } from './config.ts';
+import { cloudEnvironment, closeCloudKeys, readConfig, runtimeEnvironment } from './config.ts';
 
 const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'AKID', AWS_PROFILE: 'work', HOME: '/home/x', DATABASE_PASSWORD: 'hunter2' };
 
@@ -20,6 +20,16 @@ test('beyond loopback the credentials of the server are its own, unless a settin
   assert.equal(own['AWS_SHARED_CREDENTIALS_FILE'], '/dev/null');
   const open = readConfig({ PENSTOCK_HOST: '0.0.0.0', PENSTOCK_SERVER_KEYS: 'allow' });
   assert.equal(cloudEnvironment(open, ENVIRONMENT)['AWS_ACCESS_KEY_ID'], 'AKID');
+});
+
+test('the program that runs containers sees where its daemon and its logins are, and no secrets of the server', () => {
+  const own = {
+    HOME: '/home/x',
+    DOCKER_HOST: 'unix:///run/user/1/docker.sock',
+    XDG_RUNTIME_DIR: '/run/user/1',
+    no_proxy: 'a',
+  };
+  assert.deepEqual(runtimeEnvironment({ ...ENVIRONMENT, ...own, PENSTOCK_SECRET_KEY: 'x' }), own);
 });
 
 test('faces that are never open to callers without a credential cannot be opened', () => {

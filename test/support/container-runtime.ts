@@ -28,7 +28,8 @@ export interface TestRuntime {
 const run = promisify(execFile);
 const USER = userInfo().uid;
 const CACHE = join(tmpdir(), `penstock-dev-containers-${USER}`);
-const FOLDER_PREFIX = `penstock-test-containers-${USER}-`;
+/** Short: podman takes no paths of more than 50 characters for what it keeps of running containers. */
+const FOLDER_PREFIX = `penstock-test-oci-${USER}-`;
 const IMAGE = 'localhost/penstock/busybox:1';
 const PACKAGES = {
   docker: ['docker.io', 'containerd', 'runc'],
@@ -58,11 +59,11 @@ export async function startTestRuntime(
   const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
   const place: Place = { root, folder, insecureRegistry, libraries: await libraryPath(root) };
   const layer = join(CACHE, 'image', 'image.tar');
-  const endDaemon = kind === 'docker' ? await startDaemon(place) : async () => {};
+  const daemon = kind === 'docker' ? await startDaemon(place) : NO_DAEMON;
   const program = await (kind === 'docker' ? writeDockerClient(place) : writePodman(place));
   const stop = async (): Promise<void> => {
     await removeContainers(program);
-    await endDaemon();
+    await daemon.end();
     await rm(folder, { recursive: true, force: true });
   };
   try {
@@ -72,11 +73,12 @@ export async function startTestRuntime(
     await run(program, ['run', '--rm', '--network=none', ...limits, '--', IMAGE, 'true']);
     const { stdout } = await run(program, ['--version']);
     const containers: TestRuntime['containers'] = (which) => listContainers(program, which);
-    return { program, version: stdout.trim(), image: IMAGE, layer, containers, endDaemon, stop };
+    return { program, version: stdout.trim(), image: IMAGE, layer, containers, endDaemon: daemon.end, stop };
   } catch (error) {
+    const refusal = daemon.refusal();
     await stop();
     return {
-      missing: `${kind} cannot run containers with limits here: ${(error as { stderr?: string }).stderr ?? error}`,
+      missing: `${kind} cannot run containers with limits here: ${(error as { stderr?: string }).stderr ?? error}${refusal}`,
     };
   }
 }
@@ -88,6 +90,14 @@ interface Place {
   readonly insecureRegistry: string;
   readonly libraries: string;
 }
+
+interface Daemon {
+  end(): Promise<void>;
+  /** What it has said, when it has ended at once. */
+  refusal(): string;
+}
+
+const NO_DAEMON: Daemon = { end: async () => {}, refusal: () => '' };
 
 async function makeImage(folder: string): Promise<void> {
   await unpackPackages(join(folder, 'unpacked'), ['busybox-static']);
@@ -126,7 +136,7 @@ async function writePodman({ root, folder, insecureRegistry, libraries }: Place)
     `tmp_dir = "${join(folder, 'tmp')}"`,
   ];
   await writeFile(join(folder, 'containers.conf'), `${configuration.join('\n')}\n`);
-  const store = `--root '${join(folder, 'root')}' --runroot '${join(folder, 'run')}' --storage-driver vfs`;
+  const store = `--root '${join(folder, 'root')}' --runroot '${join(folder, 'r')}' --storage-driver vfs`;
   return writeProgram(join(folder, 'podman'), [
     `export HOME='${home}' CONTAINERS_CONF='${join(folder, 'containers.conf')}' LD_LIBRARY_PATH='${libraries}'`,
     `exec '${join(root, 'usr/bin/podman')}' ${store} "$@"`,
@@ -146,8 +156,8 @@ async function writeProgram(path: string, lines: readonly string[]): Promise<str
   return path;
 }
 
-/** Answers once the daemon has a socket or has ended; the function ends it. It also ends with this process, however that dies. */
-async function startDaemon({ root, folder, libraries }: Place): Promise<() => Promise<void>> {
+/** Answers once the daemon listens or has ended. It also ends with this process, however that dies. */
+async function startDaemon({ root, folder, libraries }: Place): Promise<Daemon> {
   await writeFile(join(folder, 'daemon.json'), '{}');
   const args = [
     `--config-file=${join(folder, 'daemon.json')}`,
@@ -165,17 +175,20 @@ async function startDaemon({ root, folder, libraries }: Place): Promise<() => Pr
     env: { PATH: `${join(root, 'usr/sbin')}:${join(root, 'usr/bin')}:${SYSTEM_PATH}`, LD_LIBRARY_PATH: libraries },
     stdio: ['pipe', 'ignore', 'pipe'],
   });
+  let said = '';
   const ended = new Promise<void>((resolve) => daemon.once('exit', () => resolve()));
   const listens = new Promise<void>((resolve) => {
     daemon.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (/API listen on|failed to|rootless/i.test(text)) resolve();
+      said = (said + text).slice(-2000);
+      if (said.includes('API listen on')) resolve();
     });
   });
   await Promise.race([listens, ended]);
-  return async () => {
+  const end = async (): Promise<void> => {
     daemon.stdin.end();
     await ended;
   };
+  return { end, refusal: () => (daemon.exitCode === null ? '' : said) };
 }
 
 async function listContainers(program: string, which: 'running' | 'all' = 'all'): Promise<string[]> {
