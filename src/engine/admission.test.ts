@@ -231,6 +231,14 @@ describe('admission', () => {
     assert.ok(perRun < 500, `${perRun} ms for each run`);
   });
 
+  it('begins many that were accepted together, once no more come', async () => {
+    const plans = Array.from({ length: 50 }, (_, place) =>
+      scripted.plan([scripted.task('a')], { lane: `crowd ${place}` }),
+    );
+    const started = await scripted.test.store.transaction((tx) => scripted.engine.startMany(plans, tx));
+    for (const { runId } of started) assert.equal((await scripted.ended(runId)).state, 'succeeded');
+  });
+
   it('is only done for plans that say which lane or pool', async () => {
     for (const bad of [
       { lane: '' },

@@ -7,7 +7,10 @@ import { tellObservers } from './observers.ts';
 import { admitByTurn, admitRuns, lockAdmission, takeLanes } from './tables/admission.ts';
 
 const POLL_MS = 1000;
+/** While this process accepts many runs, it looks at everything only after so long. */
+const CROWDED_POLL_MS = 3000;
 const RETRY_MS = 250;
+const CROWD_PAUSE_MS = 100;
 /** Runs admitted in one transaction, and lanes given away. */
 const BATCH = 200;
 
@@ -37,8 +40,10 @@ export function startAdmitter(context: EngineContext): Loop {
   let pools = false;
   let polledAt = -Infinity;
   const pass = async (): Promise<number> => {
-    const isPollDue = context.world.elapsed() - polledAt >= POLL_MS;
-    if (!pools && lanes.size === 0 && !isPollDue) return POLL_MS;
+    const isCrowded = context.world.elapsed() < context.crowd.until;
+    const pollMs = isCrowded ? CROWDED_POLL_MS : POLL_MS;
+    const isPollDue = context.world.elapsed() - polledAt >= pollMs;
+    if (!pools && lanes.size === 0 && !isPollDue) return isCrowded ? CROWD_PAUSE_MS : POLL_MS;
     const places: Places = isPollDue ? { lanes: undefined, pools: true } : { lanes: [...lanes], pools };
     pools = false;
     lanes.clear();

@@ -30,6 +30,8 @@ export interface EngineContext {
   readonly metrics: EngineMetrics;
   readonly log: EngineLog;
   readonly settings: EngineSettings;
+  /** Until when (of `elapsed`) this process is taken to be accepting many runs at once. */
+  readonly crowd: { until: number };
   /** Names this process in attempts and signals. */
   readonly instance: string;
 }

@@ -55,6 +55,7 @@ export async function createEngine(options: EngineOptions): Promise<OpenEngine> 
     metrics: options.metrics ?? {},
     log,
     settings: { mostWaiting: 5000, runsRetentionDays: 30, logLimitBytes: 64 * 1024 * 1024, ...options.settings },
+    crowd: { until: -Infinity },
     instance,
   };
   return toEngine(context, options);

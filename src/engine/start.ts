@@ -21,6 +21,8 @@ const LONGEST_NAME = 300;
 const MOST_LABELS = 20;
 /** Lanes and pools that are told of one by one. */
 const MOST_TOLD = 20;
+/** When so long no more of many runs have come, those that have are begun. */
+const CROWD_MS = 250;
 
 /**
  * Accepts a run: run, tasks, queue jobs and the observers' writes in one transaction, the caller's if given. A run with
@@ -38,8 +40,8 @@ export async function startRun(context: EngineContext, plan: RunPlan, tx?: Trans
 
 /**
  * Accepts runs in the caller's transaction, by few statements however many there are, and numbered in their order. When
- * there are many, nobody is told of the lanes and pools for which they wait: admission looks at all within a second, and
- * meanwhile the next of a great number are accepted.
+ * there are many, nobody is told of the lanes and pools for which they wait: admission looks at all within a second, later
+ * while this process accepts more (`crowd`): to accept all of a great number comes before to begin any.
  */
 export async function startRuns(
   context: EngineContext,
@@ -47,6 +49,7 @@ export async function startRuns(
   tx: Transaction,
 ): Promise<readonly StartResult[]> {
   for (const plan of plans) refuseBadPlan(plan);
+  if (plans.length > MOST_TOLD) context.crowd.until = context.world.elapsed() + CROWD_MS;
   const results = await acceptRuns(context, plans, { tx, effects: [] });
   const started = plans.filter((_, place) => results[place]?.outcome === 'started');
   const [admitted, others] = [started.filter(mustBeAdmitted), started.filter((plan) => !mustBeAdmitted(plan))];

@@ -17,14 +17,29 @@ export interface StoredRun {
   readonly queued: readonly QueuedTask[];
 }
 
-const RUN_COLUMNS = sql.raw(`id text, project text, kind text, definition text, state text, trigger text, snapshot text,
-  concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
+type Columns = readonly { readonly name: string; readonly type: string }[];
+
+const RUN_COLUMNS = readColumns(`id text, project text, kind text, definition text, state text, trigger text,
+  snapshot text, concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
   parent_path text, created_by text, start_after timestamptz, phase integer, open_tasks integer, lane text,
   pool text, pool_limit integer, keep boolean, labels text, place integer`);
-const TASK_COLUMNS =
-  sql.raw(`id text, run_id text, phase integer, position integer, key text, component text, state text,
-  input text, timeout_ms bigint, retry json, continue_on_failure boolean, concurrency_key text, priority integer,
-  waits boolean`);
+const TASK_COLUMNS = readColumns(`id text, run_id text, phase integer, position integer, key text, component text,
+  state text, input text, timeout_ms bigint, retry text, continue_on_failure boolean, concurrency_key text,
+  priority integer, waits boolean`);
+
+function readColumns(text: string): Columns {
+  return text.split(/,\s+/).map((column) => {
+    const [name = '', type = ''] = column.split(' ');
+    return { name, type };
+  });
+}
+
+/** Rows as an array for each column, which the database reads in a fifth of the time that JSON takes. */
+function rowsOf(columns: Columns, rows: readonly Readonly<Record<string, unknown>>[]): RawBuilder<unknown> {
+  const arrays = columns.map(({ name, type }) => sql`${rows.map((row) => row[name])}::${sql.raw(type)}[]`);
+  const names = columns.map(({ name }) => name).join(', ');
+  return sql`unnest(${sql.join(arrays)}) as x (${sql.raw(names)})`;
+}
 
 /**
  * Writes runs and their tasks, numbered in the order given, in one statement. A run with an idempotency key that another
@@ -36,12 +51,13 @@ export async function insertRuns(
   given: readonly AcceptedRun[],
   parents?: readonly Owner[],
 ): Promise<ReadonlyMap<string, StoredRun>> {
-  const runs = JSON.stringify(given.map(({ run }, place) => withoutNulls({ ...run, place })));
-  const tasks = JSON.stringify(given.flatMap((one) => one.tasks.map((task) => ({ ...task, run_id: one.run['id'] }))));
+  const runs = given.map(({ run }, place) => ({ ...run, place }));
+  const tasks = given.flatMap((one) =>
+    one.tasks.map((task) => ({ ...task, run_id: one.run['id'], retry: JSON.stringify(task['retry']) })),
+  );
   const { rows } = await sql<{ run: RunRow; queued: QueuedTask[] | null }>`${keepPlan}
     with ${parents ? sql`${asParents(parents)}, ` : sql``}given as (
-      select * from json_to_recordset(${runs}::json) as x (
-        ${RUN_COLUMNS}) ${parents ? sql`where exists (select 1 from owned where owned.id = x.parent_task_id)` : sql``}
+      select * from ${rowsOf(RUN_COLUMNS, runs)} ${parents ? sql`where exists (select 1 from owned where owned.id = x.parent_task_id)` : sql``}
     ), placed as (
       select related.*, nextval('run_number') as number from (
         select given.*, parent.path as parent_run_path, case when parent.ended_at is null then parent.id end as live_parent_id
@@ -72,12 +88,11 @@ export async function insertRuns(
     ), tasks as (
       insert into task (id, run_id, phase, position, key, component, state, input, timeout_ms, retry,
         continue_on_failure, concurrency_key, priority, waits, job_id, queued_at)
-      select x.id, made.id, x.phase, x.position, x.key, x.component, x.state, x.input::json, x.timeout_ms, x.retry,
+      select x.id, made.id, x.phase, x.position, x.key, x.component, x.state, x.input::json, x.timeout_ms, x.retry::json,
         x.continue_on_failure, x.concurrency_key, made.priority + x.priority, x.waits,
         case when x.state = 'queued' then gen_random_uuid() end,
         case when x.state = 'queued' then greatest(now(), made.start_after) end
-      from json_to_recordset(${tasks}::json) as x (
-        ${TASK_COLUMNS}) join made on made.id = x.run_id
+      from ${rowsOf(TASK_COLUMNS, tasks)} join made on made.id = x.run_id
       returning id, run_id, job_id, state, priority, position, concurrency_key, waits
     ), queued as (
       select run_id, json_agg(json_build_object('taskId', id, 'jobId', job_id, 'priority', priority,
@@ -102,11 +117,6 @@ function asParents(owners: readonly Owner[]): RawBuilder<unknown> {
       where task.id = any(${taskIds}) and task.run_id in (select id from held) and task.state = 'running'
       order by task.id for share of task
     )`;
-}
-
-/** A column that is not there is null, and takes the database half the time to read. */
-function withoutNulls(row: Readonly<Record<string, unknown>>): object {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
 }
 
 export interface ConflictingRun {

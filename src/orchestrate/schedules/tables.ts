@@ -65,18 +65,21 @@ export async function readSeen(tx: Transaction, ticks: readonly DueTick[]): Prom
   return new Set(rows.map(nameTick));
 }
 
-/** What jobs are besides their runs, for many at once. */
+/** What jobs are besides their runs, for many at once: an array for each column is read faster than JSON. */
 export async function insertJobs(tx: Transaction, jobs: readonly NewJobRow[]): Promise<void> {
   if (jobs.length === 0) return;
+  const column = <K extends keyof NewJobRow>(name: K): NewJobRow[K][] => jobs.map((job) => job[name]);
   await sql`
     insert into orchestration_job (run_id, orchestration_id, initialized_by, token_id, initiator_id, initiator_agent,
       emails, tasks, notifications, retry_of, scheduled_at, logical_at)
     select run_id, orchestration_id, initialized_by, token_id, initiator_id, initiator_agent, emails::json, tasks::json,
       notifications::json, retry_of, scheduled_at, logical_at
-    from json_to_recordset(${JSON.stringify(jobs)}::json) as x (
-      run_id text, orchestration_id bigint, initialized_by text, token_id bigint, initiator_id bigint,
-      initiator_agent text, emails text, tasks text, notifications text, retry_of bigint, scheduled_at timestamptz,
-      logical_at timestamptz)`.execute(tx);
+    from unnest(${column('run_id')}::text[], ${column('orchestration_id')}::bigint[], ${column('initialized_by')}::text[],
+      ${column('token_id')}::bigint[], ${column('initiator_id')}::bigint[], ${column('initiator_agent')}::text[],
+      ${column('emails')}::text[], ${column('tasks')}::text[], ${column('notifications')}::text[],
+      ${column('retry_of')}::bigint[], ${column('scheduled_at')}::timestamptz[], ${column('logical_at')}::timestamptz[])
+      as x (run_id, orchestration_id, initialized_by, token_id, initiator_id, initiator_agent, emails, tasks,
+        notifications, retry_of, scheduled_at, logical_at)`.execute(tx);
 }
 
 /** Moves waiting jobs of schedules on to a later tick. */
