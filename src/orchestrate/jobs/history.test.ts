@@ -143,6 +143,8 @@ describe('the results of a job', () => {
     const many = await lab.run([...Array.from({ length: 40 }, () => call), small]);
     const shown = many.results!.map(({ reached }) => JSON.stringify(reached!.response!.body));
     assert.equal(shown.pop(), '{"small":true}');
+    const alone = await jobs().getTask(project(), { number: many.run.number, position: 39 });
+    assert.deepEqual(alone.reached!.response!.body, body);
     assert.ok(JSON.stringify(many.results).length < 10_000_000);
     assert.ok(many.results!.every(({ reached }) => reached!.status === 'warning'));
     assert.equal(shown.filter((text) => /too large to be shown/.test(text)).length, 36);

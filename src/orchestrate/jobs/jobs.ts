@@ -16,7 +16,7 @@ import { selectForRetry, type OldEnd } from './retry.ts';
 import { startJob } from './start.ts';
 import { hasOrchestration } from './tables.ts';
 import type { EventsAsk, Jobs, JobView, NewJob } from './types.ts';
-import { asCreated, viewJobs } from './view.ts';
+import { asCreated, viewJobs, viewTask } from './view.ts';
 
 export type JobRooms = OrchestrateRooms & { readonly definitions: Definitions };
 
@@ -51,6 +51,11 @@ export function createJobs(rooms: JobRooms): Jobs {
       return { jobs: await viewJobs(rooms, runs), total };
     },
     get,
+    async getTask(project, { number, position }) {
+      const task = await viewTask(rooms, await findRun(rooms, project, number), position);
+      if (task === undefined) throw new Failure('not_found', `Job ${number} has no task at position ${position}`);
+      return task;
+    },
     check: async (project, number) => void (await findRun(rooms, project, number)),
     cancel: (scope, number) => cancelJob(rooms, scope, number),
     async retry(scope, { number, path, sent }) {

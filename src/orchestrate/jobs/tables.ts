@@ -80,15 +80,19 @@ const STATUS = sql.raw(
 );
 
 /**
- * The tasks of jobs. When their answers are too large together, the largest are left out, and say so; these are not read.
+ * The tasks of jobs, all or those with this key. When their answers are too large together, the largest are left out, and say so; these are not read.
  */
-export async function readTaskRows(db: Queryable, runIds: readonly string[]): Promise<readonly TaskRow[]> {
-  const omitted = 'The answer of the component is too large to be shown beside those of the other tasks.';
+export async function readTaskRows(
+  db: Queryable,
+  runIds: readonly string[],
+  onlyKey: string | null = null,
+): Promise<readonly TaskRow[]> {
+  const omitted = 'This answer is too large to be shown beside those of other tasks; ask for the task alone.';
   const { rows } = await sql<TaskRow>`
     with sized as (
       select id, run_id, key, state, started_at, ended_at, error, output, output_bytes, ${STATUS} as status,
         sum(output_bytes) over (order by output_bytes, id) as together
-      from task where run_id = any(${runIds})
+      from task where run_id = any(${runIds}) and (${onlyKey}::text is null or key = ${onlyKey})
     )
     select id, run_id as "runId", key, state, started_at as "startedAt", ended_at as "endedAt", error,
       case when together <= ${MOST_ANSWER_BYTES} then output

@@ -102,6 +102,8 @@ export interface Jobs {
   ): Promise<{ readonly jobs: readonly JobView[]; readonly total: number }>;
   /** `not_found` for a number that is no job of an orchestration. */
   get(project: string, number: number): Promise<JobView>;
+  /** The task at this position (from 0) of a job, with all of its answer. `not_found` also when the job has none there. */
+  getTask(project: string, ask: { readonly number: number; readonly position: number }): Promise<ResultTask>;
   /** Throws `not_found` for a number that is no job of an orchestration; reads less than `get`. */
   check(project: string, number: number): Promise<void>;
   /** Ends a waiting job; `conflict` for any other. */

@@ -5,9 +5,10 @@ import { COMPONENT_RUN } from '../component-runs/plan.ts';
 import { readComponentRows } from '../component-runs/tables.ts';
 import type { TokenName } from '../component-runs/types.ts';
 import type { OrchestrateRooms } from '../rooms.ts';
+import { keyOf } from './plan.ts';
 import { toResults, type Children, type TaskChild } from './results.ts';
 import { readJobs, readTaskRows, type JobRow } from './tables.ts';
-import type { JobView } from './types.ts';
+import type { JobView, ResultTask } from './types.ts';
 
 /** Tasks of all jobs of one page whose results are read; those of further jobs are left out (null). */
 const MOST_TASKS = 20_000;
@@ -25,6 +26,22 @@ export async function viewJobs(rooms: OrchestrateRooms, runs: readonly RunView[]
     const row = rows.get(run.id);
     return row === undefined ? [] : [{ ...toJob(run, row, names), results: results.get(run.id) ?? null }];
   });
+}
+
+/** One task of a job with its whole answer; undefined when there is none at this position. */
+export async function viewTask(
+  rooms: OrchestrateRooms,
+  run: RunView,
+  position: number,
+): Promise<ResultTask | undefined> {
+  const row = (await readJobs(rooms.store.db, [run.id])).get(run.id);
+  const definitions = row?.tasks ?? [];
+  if (row === undefined || definitions[position] === undefined) return undefined;
+  const tasks = run.startedAt === null ? [] : await readTaskRows(rooms.store.db, [run.id], keyOf(position));
+  const started = tasks.length === 0 ? [] : await rooms.engine.children(run.id);
+  const own = started.filter((child) => child.parentTaskId === tasks[0]?.id);
+  const names = await nameTokens(rooms.tokens, [row.token_id]);
+  return toResults(definitions, tasks, await readChildren(rooms, own, names))[position];
 }
 
 /** A run as the answer of its making shows it, even if it has begun since: it waits. */

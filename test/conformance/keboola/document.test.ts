@@ -58,7 +58,7 @@ describe('answers are as the document says', () => {
   async function call<T>(operation: string, ask: { id?: unknown; body?: unknown; status?: number } = {}): Promise<T> {
     const [method = '', template = ''] = operation.split(' ');
     const { id, body, status = 200 } = ask;
-    const path = template.replace('{id}', String(id)).replace('{component}', String(id));
+    const path = template.replace('{id}', String(id)).replace('{component}', String(id)).replace('{position}', '0');
     const reply = await rig.ask(method, path, body === undefined ? {} : { body });
     assert.equal(reply.status, status, `${operation}: ${reply.text}`);
     const answer = status >= 400 ? '4XX' : String(status);
@@ -106,6 +106,7 @@ describe('answers are as the document says', () => {
     await call('POST /orchestrations/{id}/trigger', { id, status: 202 });
     await call('GET /orchestrations/{id}/jobs', { id });
     await call('GET /jobs/{id}', { id: job });
+    await call('GET /jobs/{id}/tasks/{position}', { id: job });
     await call('GET /jobs/{id}/events', { id: job });
     await call('GET /queue/job/{id}', { id: job });
     await call('GET /queue/job/{id}/events', { id: job });

@@ -209,6 +209,17 @@ describe('the end of a job', () => {
     assert.equal(job['message'], 'it broke');
     assert.equal(failed.response.error, 'user');
     assert.deepEqual(unreached, job['tasks'][1]);
+    for (const [position, task] of [failed, unreached].entries()) {
+      assert.deepEqual(json(await rig.ask('GET', `/orchestrator/jobs/${job['id']}/tasks/${position}`)), {
+        ...task,
+        ...(task.response && {
+          response: { ...task.response, url: task.response.url.replace('/queue', '/orchestrator/queue') },
+        }),
+      });
+    }
+    for (const none of [`${job['id']}/tasks/2`, `${job['id']}/tasks/x`, '999999/tasks/0']) {
+      assert.equal((await rig.ask('GET', `/jobs/${none}`)).status, 404);
+    }
   });
 
   it('is a warning when the failure may be (29)', async () => {

@@ -1,3 +1,4 @@
+import { Failure } from '../../../errors.ts';
 import { PAGE_QUERY } from '../paging.ts';
 import { tasks } from '../orchestrations/shapes.ts';
 import { showTask } from '../orchestrations/show.ts';
@@ -5,7 +6,7 @@ import { contextOf } from '../queue/routes.ts';
 import { route, type Call, type FaceContext, type Route } from '../route.ts';
 import { streamEvents } from './stream.ts';
 import * as shapes from './shapes.ts';
-import { showEvent, showJob, showJobDetail } from './show.ts';
+import { showEvent, showJob, showJobDetail, showResult } from './show.ts';
 
 const JOBS = '/orchestrations/:id/jobs';
 const USUAL_LIMIT = 20;
@@ -102,9 +103,26 @@ function readRoutes(face: FaceContext): readonly Route[] {
       shapes: { answer: tasks },
       handle: async (call) => (await jobs.previewRetry(call.project, call.id(NOUN))).map(showTask),
     },
+    {
+      method: 'GET',
+      paths: ['/jobs/:id/tasks/:position'],
+      right: 'read',
+      summary: 'One task of a job, counted from 0 as taskIndex of events, with all of its answer',
+      shapes: { answer: shapes.resultTask },
+      async handle(call) {
+        const number = call.id(NOUN);
+        const position = readPosition(call.param('position'));
+        return showResult(await jobs.getTask(call.project, { number, position }), contextOf(call, face.config));
+      },
+    },
     eventRoute(face, '/jobs/:id/events', 'What a job and its children tell'),
     eventRoute(face, '/queue/job/:id/events', 'What a run of a component, or a job, and its children tell'),
   ];
+}
+
+function readPosition(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Failure('not_found', `Task ${text.slice(0, 100)} not found`);
 }
 
 function eventRoute(face: FaceContext, path: string, summary: string): Route {

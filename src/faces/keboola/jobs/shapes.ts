@@ -4,7 +4,7 @@ import { runId, status, token } from '../queue/shapes.ts';
 /** JSON Schemas of what is sent and answered, for the document. */
 const nullable = (type: string) => ({ type: [type, 'null'] });
 
-const resultTask = {
+export const resultTask = {
   description: 'The task; once it is reached, also how it ended and what it answered.',
   allOf: [
     tasks.items,

@@ -51,7 +51,7 @@ function showResults(results: readonly ResultTask[], context: QueueContext) {
 }
 
 /** Tasks that were not reached carry none of the keys of a result. */
-function showResult({ definition, reached }: ResultTask, context: QueueContext) {
+export function showResult({ definition, reached }: ResultTask, context: QueueContext) {
   const task = showTask(definition);
   if (reached === null) return task;
   const { status, startTime, endTime, response } = reached;
