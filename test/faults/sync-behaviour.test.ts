@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Failure } from '../../src/errors.ts';
@@ -60,6 +61,39 @@ for (const destination of ['parquet', 'iceberg'] as const) {
     });
   });
 }
+
+test('a state that was changed by hand is told of, and the table is believed', async () => {
+  const lake = await mkdtemp(join(tmpdir(), 'penstock-state-'));
+  const options = { destination: 'parquet', mode: 'incremental', streams: ['orders'], lake } as const;
+  try {
+    let state = '';
+    await withJob(options, async (job) => {
+      records(await job.attempt());
+      const quiet = await job.attempt();
+      assert.ok(!texts(quiet).some((line) => line.includes('by hand')), texts(quiet).join('\n'));
+      state = job.state;
+    });
+    const moved = state.replaceAll(/"at":"2\d{3}/g, '"at":"1999');
+    const imported = JSON.stringify({
+      ...JSON.parse(state),
+      streams: [{ stream: 'orders', namespace: 'public', state: { at: '1999' } }],
+    });
+    assert.notEqual(moved, state);
+    for (const edited of [moved, imported]) {
+      await withJob({ ...options, state: edited }, async (job) => {
+        const outcome = await job.attempt({ run: 'run-later' });
+        assert.equal(records(outcome), 0);
+        assert.match(
+          texts(outcome).join('\n'),
+          /public\.orders: its state was changed by hand; .*clear the destination/,
+        );
+        assert.equal(JSON.parse(job.state).streams[0].state.at, JSON.parse(state).streams[0].state.at, 'repaired');
+      });
+    }
+  } finally {
+    await rm(lake, { recursive: true });
+  }
+});
 
 test('equal rows of a table without a key are all there: of the load, of one run, and late ones at the last value', async () => {
   await source.run(

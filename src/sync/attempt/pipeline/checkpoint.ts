@@ -45,6 +45,8 @@ export interface LoadProgress {
   readonly bytes?: number;
   readonly rows: number;
   readonly quarantined: number;
+  /** Rows of the chunks read, as the source counted them; absent when it did not count all, or that says nothing. */
+  readonly counted?: number;
   /** RFC 3339; an old unfinished load is not continued. */
   readonly begunAt: string;
   readonly upTo?: CursorValues;
@@ -116,6 +118,16 @@ export function knownSeq(entry: StreamState | undefined): number | undefined {
 export function knowsCommit(entry: StreamState | undefined, { seq, run }: SyncCheckpoint): boolean {
   const own = ownPart(entry);
   return own.seq === seq && own.run === run;
+}
+
+/** True when somebody else than a sync wrote the entry, or moved its cursor; told only where rows are read by a cursor. */
+export function isEdited(stream: ResolvedStream, entry: StreamState | undefined, last: SyncCheckpoint): boolean {
+  if (entry === undefined || stream.mode !== 'incremental' || last.mode !== 'incremental') return false;
+  if (knownSeq(entry) === undefined) return true;
+  const kept = describeState(stream, last).state;
+  const columns = [last.cursor?.column, last.cursor?.fallback].filter((name) => name !== undefined);
+  const differs = (name: string): boolean => JSON.stringify(entry.state[name]) !== JSON.stringify(kept[name]);
+  return knowsCommit(entry, last) && columns.some(differs);
 }
 
 function ownPart(entry: StreamState | undefined): { readonly seq?: unknown; readonly run?: unknown } {

@@ -2,7 +2,7 @@ import { Failure, toFailure } from '../../../errors.ts';
 import { streamStateOf } from '../../catalog/index.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
 import { createFit, dependsOnTable, fitStream } from '../fit/index.ts';
-import { knownSeq, knowsCommit } from './checkpoint.ts';
+import { isEdited, knownSeq, knowsCommit } from './checkpoint.ts';
 import { createLedger, describeTable } from './context.ts';
 import type { RunTools, StreamWork } from './context.ts';
 import { syncIncrementally } from './incremental.ts';
@@ -56,7 +56,13 @@ async function adopt({ tools, stream, table, ledger }: StreamWork): Promise<void
   if (seq === undefined && known !== undefined && known > 0 && table.rows === 0) {
     tools.warn(`${stream.id}: its table is gone though the state says that it was loaded; it is loaded again`);
   }
-  if (ledger.last === undefined || knowsCommit(entry, ledger.last)) return;
+  if (ledger.last === undefined) return;
+  if (isEdited(stream, entry, ledger.last)) {
+    const advice = 'to read rows again, clear the destination';
+    tools.warn(
+      `${stream.id}: its state was changed by hand; reading goes on from the table's own checkpoint; ${advice}`,
+    );
+  } else if (knowsCommit(entry, ledger.last)) return;
   if (known !== undefined && ledger.last.seq < known) {
     tools.warn(`${stream.id}: the table is older than the state says; reading goes on from the table's checkpoint`);
   }
