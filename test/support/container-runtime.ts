@@ -110,7 +110,7 @@ async function makeImage(folder: string): Promise<void> {
   const { stdout } = await run(busybox, ['--list']);
   const names = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
   await Promise.all(names.map((name) => symlink('busybox', join(tree, 'bin', name))));
-  await run('tar', ['-C', tree, '-cf', join(folder, 'image.tar'), '.']);
+  await run('tar', ['-C', tree, '--owner=0', '--group=0', '-cf', join(folder, 'image.tar'), '.']);
 }
 
 /** Podman as the packages would install it, but in folders of its own. */
