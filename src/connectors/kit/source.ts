@@ -20,6 +20,11 @@ export interface LoadPlan {
   readonly estimatedBytes?: number;
   /** Names the physical state of the table; chunks of another generation must not be continued. */
   readonly generation: string;
+  /**
+   * True when every row of the selection lies in exactly one of the chunks, whatever rows there are, so that what the source
+   * itself counts while it sends them (`ReadChunk.counted`) adds up to what `countRows` would answer.
+   */
+  readonly isCountedByChunks?: boolean;
   /** The moment that the plan sees, to ask later whether rows changed since; null when the source cannot tell. */
   readonly changeMark: string | null;
 }
@@ -109,6 +114,8 @@ export interface CursorBound {
 export interface ReadChunk extends ReadOptions {
   readonly chunk: Chunk;
   readonly upTo?: CursorBound;
+  /** Told, before the read has ended, how many rows the source says that it sent, where it does: refused ones, too. */
+  readonly counted?: (rows: number) => void;
 }
 
 export interface ReadAfter extends ReadOptions {

@@ -54,11 +54,10 @@ export async function planChunks(query: Query, relation: Relation, options: Load
   if (relation.kind === 'v' || relation.kind === 'f' || options.serverVersion < 140_000) return whole;
   if (relation.kind !== 'p') {
     const [leaf] = leaves;
-    return {
-      ...whole,
-      chunks: leaf ? pageRanges(leaf, '', options.targetBytes) : whole.chunks,
-      generation: `ctid ${files}`,
-    };
+    const chunks = leaf ? pageRanges(leaf, '', options.targetBytes) : whole.chunks;
+    // A row policy may answer otherwise each time that it is asked.
+    const isCountedByChunks = !relation.rowSecurity && isSeamless(chunks);
+    return { ...whole, chunks, isCountedByChunks, generation: `ctid ${files}` };
   }
   // Policies and rights of the parent need not be those of its partitions: then only the parent may be asked.
   if (relation.rowSecurity || !(await mayReadLeaves(query, leaves))) return whole;
@@ -76,6 +75,20 @@ function pageRanges(leaf: Leaf, prefix: string, targetBytes: number): Chunk[] {
     chunks.push({ min: `${prefix}'(${page},0)'`, max });
   }
   return chunks;
+}
+
+/** True when page ranges begin at the first page, lie end to end, and the last is open: no row is in none or in two of them. */
+export function isSeamless(chunks: readonly Chunk[]): boolean {
+  const starts = chunks.map(({ min }) => (min === null ? undefined : parseBound(min)));
+  return (
+    chunks.length > 0 &&
+    chunks.every(({ max }, at) => {
+      const [start, next] = [starts[at], starts[at + 1]];
+      if (start === undefined || start.partition !== undefined || (at === 0 && start.page !== '0')) return false;
+      if (next === undefined) return at === chunks.length - 1 && max === null;
+      return max === chunks[at + 1]!.min && Number(start.page) < Number(next.page);
+    })
+  );
 }
 
 /** The relation itself, or the partitions that hold its rows. Sizes count what is stored out of line, too. */

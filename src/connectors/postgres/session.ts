@@ -38,12 +38,14 @@ export function createSession(config: PostgresConfig, context: ConnectorContext)
     discover: ({ signal }) =>
       readers.use(signal, (connection) => discoverStreams(connection.query, config, context.log)),
     async planLoad(stream, { targetBytes, signal }) {
-      await readers.holdSnapshot(signal);
+      const { name } = await readers.holdSnapshot(signal);
       return readers.use(signal, async ({ query, serverVersion }) => {
         const relation = await findRelation(query, stream);
         const options = { targetBytes, serverVersion, chunkColumn: stream.chunkColumn };
         const plan = await planChunks(query, relation, options);
-        return { ...plan, changeMark: await readChangeMark(query, relation) };
+        // Readers that see moments of their own, and filters, leave something for a count of its own to find.
+        const isCountedByChunks = plan.isCountedByChunks === true && name !== null && !isFiltered(stream);
+        return { ...plan, isCountedByChunks, changeMark: await readChangeMark(query, relation) };
       });
     },
     isUnchangedSince: (stream, mark) =>
@@ -84,6 +86,8 @@ export function createSession(config: PostgresConfig, context: ConnectorContext)
   };
 }
 
+const isFiltered = ({ filter }: StreamSelection): boolean => (filter?.conditions.length ?? 0) > 0;
+
 interface ReadContext {
   readonly config: PostgresConfig;
   readonly log: ConnectorContext['log'];
@@ -116,7 +120,7 @@ interface CopySelection {
   readonly from: string;
   /** What follows `from`: which rows, in which order. */
   readonly rows: string;
-  readonly options: ReadOptions;
+  readonly options: ReadOptions & Pick<ReadChunk, 'counted'>;
   readonly config: PostgresConfig;
 }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { createBatches, takeBytes } from '../../kit/index.ts';
-import type { Batches, Intake, ReadOptions } from '../../kit/index.ts';
+import type { Batches, Intake, ReadChunk, ReadOptions } from '../../kit/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
 import { arrivesAs } from '../types.ts';
@@ -16,7 +16,7 @@ export interface CopyWork {
   readonly columns: readonly WireColumn[];
   /** Positions in `columns` of the key, to name refused rows. */
   readonly key: readonly number[];
-  readonly options: ReadOptions;
+  readonly options: ReadOptions & Pick<ReadChunk, 'counted'>;
   readonly place: Place;
 }
 
@@ -208,8 +208,9 @@ function checkTypes({ work }: Reading, types: readonly number[]): void {
 }
 
 /** What the server counted while it sent: nothing may be lost on the way. */
-function checkRows({ batches, rowsBefore, refused }: Reading, sent: number | undefined): void {
+function checkRows({ work, batches, rowsBefore, refused }: Reading, sent: number | undefined): void {
+  if (sent === undefined) return;
   const read = rowsBefore + batches.current().rows + refused;
-  if (sent === undefined || sent === read) return;
-  throw new Failure('internal', `the server sent ${sent} rows, but ${read} were read`);
+  if (sent === read) work.options.counted?.(sent);
+  else throw new Failure('internal', `the server sent ${sent} rows, but ${read} were read`);
 }

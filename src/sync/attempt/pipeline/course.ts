@@ -17,6 +17,14 @@ export interface Course {
   readonly now: LoadProgress;
   /** Reads a chunk into files of its own and commits them. */
   read(chunk: Chunk, signal: AbortSignal): Promise<void>;
-  /** Commits the files of a chunk, of whose rows `refused` are in quarantine. */
-  finish(chunk: Chunk, unit: CommitUnit, refused: number): Promise<void>;
+  /** Commits the files of a chunk. */
+  finish(chunk: Chunk, unit: CommitUnit, tally: Tally): Promise<void>;
+}
+
+/** What is known of the rows of a chunk besides those written. */
+export interface Tally {
+  /** How many are in quarantine. */
+  readonly refused: number;
+  /** How many the source sent, as it counts. */
+  readonly counted?: number | undefined;
 }

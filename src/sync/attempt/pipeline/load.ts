@@ -5,7 +5,7 @@ import type { Decorated } from '../decorate/index.ts';
 import { shapeOf } from './checkpoint.ts';
 import type { LoadProgress, SyncCheckpoint } from './checkpoint.ts';
 import type { RunTools, StreamWork } from './context.ts';
-import type { Course, Load } from './course.ts';
+import type { Course, Load, Tally } from './course.ts';
 import type { Quarantine } from './quarantine.ts';
 import { allOrFirstCause } from './limit.ts';
 
@@ -42,6 +42,7 @@ export function beginLoad(work: StreamWork, plan: LoadPlan, effect: LoadProgress
     ...(plan.estimatedBytes === undefined ? {} : { bytes: plan.estimatedBytes }),
     rows: 0,
     quarantined: 0,
+    ...(plan.isCountedByChunks === true ? { counted: 0 } : {}),
     begunAt: work.tools.io.world.now().toISOString(),
   };
 }
@@ -79,15 +80,19 @@ function beginCourse(work: StreamWork, load: Load): Course {
   let now = load.start;
   progress.chunks_total = now.total;
   progress.chunks_done = now.total - now.todo.length;
-  const chunkDone = (chunk: Chunk, rows: number, refused: number): LoadProgress => ({
-    ...now,
-    todo: now.todo.filter((other) => other !== chunk),
-    rows: now.rows + rows,
-    quarantined: now.quarantined + refused,
-  });
-  async function finish(chunk: Chunk, unit: CommitUnit, refused: number): Promise<void> {
+  const chunkDone = (chunk: Chunk, rows: number, { refused, counted }: Tally): LoadProgress => {
+    const { counted: before, ...rest } = now;
+    return {
+      ...rest,
+      todo: now.todo.filter((other) => other !== chunk),
+      rows: now.rows + rows,
+      quarantined: now.quarantined + refused,
+      ...(before === undefined || counted === undefined ? {} : { counted: before + counted }),
+    };
+  };
+  async function finish(chunk: Chunk, unit: CommitUnit, tally: Tally): Promise<void> {
     const { rows } = unit;
-    const next = (): LoadProgress => chunkDone(chunk, rows, refused);
+    const next = (): LoadProgress => chunkDone(chunk, rows, tally);
     if (rows === 0) {
       await unit.abort();
       now = next();
@@ -118,10 +123,10 @@ function beginCourse(work: StreamWork, load: Load): Course {
       const unit = work.table.beginUnit();
       try {
         const boundary = load.boundary?.fork();
-        const { refused } = await readChunk(work, { chunk, unit, signal, load: { upTo: load.upTo, boundary } });
+        const tally = await readChunk(work, { chunk, unit, signal, load: { upTo: load.upTo, boundary } });
         tools.io.world.reach('sync.chunk-read');
         if (boundary) load.boundary!.merge(boundary.boundary);
-        await finish(chunk, unit, refused);
+        await finish(chunk, unit, tally);
       } catch (error) {
         await unit.abort();
         throw error;
@@ -142,11 +147,12 @@ export interface ReadChunkWork {
   readonly load: Pick<Load, 'upTo' | 'boundary'>;
 }
 
-/** Reads a chunk's rows into the unit; answers how many were refused. */
-export async function readChunk(reading: ReadingWork, { chunk, unit, signal, load }: ReadChunkWork) {
+/** Reads a chunk's rows into the unit. */
+export async function readChunk(reading: ReadingWork, { chunk, unit, signal, load }: ReadChunkWork): Promise<Tally> {
   const { work, refused } = countRefused(reading);
   const { tools, stream } = work;
   const decorator = createDecorator(stream, { operation: 'r', world: tools.io.world });
+  let counted: number | undefined;
   tools.meter.readerStarted();
   try {
     await tools.source.readChunk(stream.selection, {
@@ -159,8 +165,9 @@ export async function readChunk(reading: ReadingWork, { chunk, unit, signal, loa
         await writeBatch(work, unit, { batch, decorator });
       },
       refuse: (row) => refuse(work, row),
+      counted: (rows) => (counted = rows),
     });
-    return { refused: refused() };
+    return { refused: refused(), counted };
   } finally {
     tools.meter.readerEnded();
   }

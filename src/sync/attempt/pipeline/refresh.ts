@@ -22,9 +22,11 @@ export async function refreshStream(work: StreamWork): Promise<TableTotals> {
       message: `${stream.id}: continues a load, ${start.todo.length} of ${start.total} chunks to do`,
     });
   } else await startAnew(work, earlier);
-  const counting = source.countsBesideReaders === true ? countRows(work) : undefined;
+  // The parts of a continued load were sent at different times: only a count of its own says what there is now.
+  const isCounted = start === undefined && plan.isCountedByChunks === true;
+  const counting = !isCounted && source.countsBesideReaders === true ? countRows(work) : undefined;
   let load = await loadChunks(work, { start: start ?? beginLoad(work, plan, 'stage'), details: () => ({}) });
-  const sourceRows = await (counting ?? countRows(work));
+  const sourceRows = (isCounted ? load.counted : undefined) ?? (await (counting ?? countRows(work)));
   if (start && load.rows + load.quarantined !== sourceRows) {
     await startAnew(work, start);
     load = await reload(work, plan);

@@ -137,12 +137,13 @@ async function readInto(
       ? trackBoundary(stream.selection, stream.cursor, { values: upTo.values })
       : undefined;
   const before = meter.snapshot().bytesRead;
-  const { refused } = await readChunk(reading, { chunk, unit, signal, load: { upTo, boundary } });
+  const { refused, counted } = await readChunk(reading, { chunk, unit, signal, load: { upTo, boundary } });
   io.world.reach('share.chunk-read');
   const sealed = await unit.seal();
   return {
     sealed,
     quarantined: refused,
+    counted,
     bytesRead: meter.snapshot().bytesRead - before,
     batches: sampler.batches,
     samples: withinBytes(sampler.samples),

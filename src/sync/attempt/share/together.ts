@@ -138,14 +138,14 @@ async function commitSealed(
   { number, handOver }: SealedChunk,
 ): Promise<void> {
   const { tools, table, progress, sampler, stream } = work;
-  const { sealed, quarantined, boundary } = handOver;
+  const { sealed, quarantined, counted, boundary } = handOver;
   const unit = await table.adoptUnit(sealed);
   try {
     tools.io.world.reach('share.adopted');
     tools.quarantine.add(stream.id, quarantined);
     progress.quarantined += quarantined;
     if (boundary) load.boundary?.merge(boundary);
-    await course.finish(chunks[number]!, unit, quarantined);
+    await course.finish(chunks[number]!, unit, { refused: quarantined, counted });
   } catch (error) {
     await unit.abort();
     throw error;

@@ -26,6 +26,8 @@ export interface SharingSettings {
 export interface HandOver {
   readonly sealed: SealedUnit;
   readonly quarantined: number;
+  /** Rows that the source sent, as it counts. */
+  readonly counted?: number | undefined;
   readonly bytesRead: number;
   /** Batches that the samples stand for. */
   readonly batches: number;
