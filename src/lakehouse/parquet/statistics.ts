@@ -74,14 +74,21 @@ function extremesOf32(values: ColumnVector['values'], size: number, picks: Picks
 function extremesOf64(lanes: Int32Array, size: number, picks: Picks): Extremes {
   let least = 0;
   let greatest = 0;
+  let [leastLow, leastHigh] = [lanes[0]! >>> 0, lanes[1]!];
+  let [greatestLow, greatestHigh] = [leastLow, leastHigh];
   for (let i = 1; i < size; i++) {
     const index = picks === undefined ? i : picks[i]!;
     const high = lanes[2 * index + 1]!;
     const low = lanes[2 * index]! >>> 0;
-    const highLeast = lanes[2 * least + 1]!;
-    const highGreatest = lanes[2 * greatest + 1]!;
-    if (high < highLeast || (high === highLeast && low < lanes[2 * least]! >>> 0)) least = index;
-    else if (high > highGreatest || (high === highGreatest && low > lanes[2 * greatest]! >>> 0)) greatest = index;
+    if (high < leastHigh || (high === leastHigh && low < leastLow)) {
+      least = index;
+      leastLow = low;
+      leastHigh = high;
+    } else if (high > greatestHigh || (high === greatestHigh && low > greatestLow)) {
+      greatest = index;
+      greatestLow = low;
+      greatestHigh = high;
+    }
   }
   return { least, greatest };
 }

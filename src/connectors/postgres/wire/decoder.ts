@@ -1,6 +1,6 @@
 import type { Column, ColumnVector } from '../../../columns/index.ts';
 import type { WireKind } from '../types.ts';
-import { smallNumeric, wideNumeric } from './numeric.ts';
+import { shortNumeric, smallNumeric, wideNumeric } from './numeric.ts';
 import { EPOCH_SHIFT, FAST_HIGH_WORDS, growHeap, storeClampedInstant, storeHex, storeUuid } from './values.ts';
 
 /** One column of a binary `COPY`: how it arrives and the lake column that it fills. */
@@ -52,7 +52,7 @@ type Build = (limits: BatchLimits, head: StreamHead, tools: typeof TOOLS) => Gen
 type RawVector = Pick<ColumnVector, 'values' | 'heap' | 'validity' | 'nulls' | 'count'>;
 type GeneratedDecoder = Omit<Decoder, 'vectors'> & { raw(): RawVector[] };
 
-const TOOLS = { smallNumeric, wideNumeric, storeClampedInstant, storeHex, storeUuid, growHeap };
+const TOOLS = { shortNumeric, smallNumeric, wideNumeric, storeClampedInstant, storeHex, storeUuid, growHeap };
 
 const FIRST_ROWS = 1024;
 const FIRST_HEAP = 4096;
@@ -137,6 +137,12 @@ const copyText = (from: string) => (i: number) =>
 
 const storeDouble = (i: number): string => `a${i}[2*m${i}]=v|0;a${i}[2*m${i}+1]=Math.floor(v/4294967296);`;
 
+/** Most values of a decimal are short; -1 says of one that it is to be read with all care. */
+const shortOf = ({ precision, scale }: Shape): string =>
+  scale <= 4 && precision >= scale + 4 ? `shortNumeric(dv,p,${10 ** scale})` : '-1';
+const smallOf = ({ scale }: Shape): string => `smallNumeric(dv,p,${scale})`;
+const isWithin = ({ precision }: Shape): string => `v<${10 ** precision}&&v>-${10 ** precision}`;
+
 const SHIFT_LOW = Number(EPOCH_SHIFT & 0xffffffffn);
 const SHIFT_HIGH = Number(EPOCH_SHIFT >> 32n);
 const LAST_DAY = 2_932_896;
@@ -174,16 +180,16 @@ const KINDS = {
   decimal1: fixed(
     'Int32Array',
     1,
-    (i, { precision, scale }) =>
-      `const v=smallNumeric(dv,p,${scale});if(v<${10 ** precision}&&v>-${10 ** precision})a${i}[m${i}]=v;` +
-      `else bad=${i + 1};p+=l;`,
+    (i, shape) =>
+      `const s=${shortOf(shape)};if(s>=0)a${i}[m${i}]=s;else{const v=${smallOf(shape)};` +
+      `if(${isWithin(shape)})a${i}[m${i}]=v;else bad=${i + 1};}p+=l;`,
   ),
   decimal2: fixed(
     'Int32Array',
     2,
-    (i, { precision, scale }) =>
-      `const v=smallNumeric(dv,p,${scale});if(v<${10 ** precision}&&v>-${10 ** precision}){${storeDouble(i)}}` +
-      `else bad=${i + 1};p+=l;`,
+    (i, shape) =>
+      `const s=${shortOf(shape)};if(s>=0){a${i}[2*m${i}]=s;a${i}[2*m${i}+1]=0;}else{const v=${smallOf(shape)};` +
+      `if(${isWithin(shape)}){${storeDouble(i)}}else bad=${i + 1};}p+=l;`,
   ),
   decimalWide: {
     array: 'Int32Array',
@@ -213,7 +219,7 @@ function sourceOf(shapes: readonly Shape[]): string {
   const each = (write: (i: number, kind: KindCode, shape: Shape) => string): string =>
     shapes.map((shape, i) => write(i, KINDS[shape.kind], shape)).join('\n');
   return `"use strict";
-const {smallNumeric,wideNumeric,storeClampedInstant,storeHex,storeUuid,growHeap}=tools;
+const {shortNumeric,smallNumeric,wideNumeric,storeClampedInstant,storeHex,storeUuid,growHeap}=tools;
 const maxRows=limits.rows,maxBytes=limits.bytes;
 let cap=Math.min(${FIRST_ROWS},maxRows),r=0,bytes=0,bad=0,stop=0,needed=0,refusedAt=0;
 const viewOf=(h)=>new DataView(h.buffer,h.byteOffset,h.length);

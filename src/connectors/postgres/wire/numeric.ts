@@ -37,6 +37,29 @@ export function smallNumeric(view: DataView, at: number, scale: number): number 
   return sign === NEGATIVE ? -value : value;
 }
 
+/**
+ * The same for values from 0 up to, without, 10000, which most are; -1 for others. `unit` = 10^scale, for scales up to 4. Small
+ * enough to become part of the loop that calls it.
+ */
+export function shortNumeric(view: DataView, at: number, unit: number): number {
+  if (view.getInt16(at + 4) !== 0) return -1;
+  const groupsAndWeight = view.getInt32(at);
+  if (groupsAndWeight === 0) return 0;
+  const first = view.getUint16(at + 8) * unit;
+  if (groupsAndWeight === ONE_WHOLE) return first;
+  const isMixed = groupsAndWeight === ONE_WHOLE_ONE_PART;
+  if (!isMixed && groupsAndWeight !== ONE_PART) return -1;
+  const scaled = isMixed ? view.getUint16(at + 10) * unit : first;
+  const part = (scaled / 10000) | 0;
+  if (part * 10000 !== scaled) return -1;
+  return isMixed ? first + part : part;
+}
+
+/** Groups and weight of a value as one word: a group before the point, one on each side, one behind it. */
+const ONE_WHOLE = 0x1_0000;
+const ONE_WHOLE_ONE_PART = 0x2_0000;
+const ONE_PART = 0x1_ffff;
+
 export interface DecimalShape {
   readonly precision: number;
   readonly scale: number;
