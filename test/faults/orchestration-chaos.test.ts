@@ -304,9 +304,12 @@ function spanOf(calls: readonly StartCall[]): Span | undefined {
   return { from: Math.min(...calls.map(({ begunAt }) => begunAt)), to: Math.max(...ends) };
 }
 
-/** Phases of a job one after another, and jobs of an orchestration one after another, by the times at the component. */
+/**
+ * Phases of a job one after another, and jobs of an orchestration one after another, by the times at the component. Which
+ * of two that were started at the same moment comes first is not told by their numbers.
+ */
 function checkTurns(orchestration: number, jobs: readonly Job[]): void {
-  let former: { readonly id: number; readonly to: number } | undefined;
+  const turns: (Span & { readonly id: number })[] = [];
   for (const job of jobs) {
     const calls = component.calls.filter(({ runId }) => runId === String(job.runId));
     let position = 0;
@@ -319,13 +322,14 @@ function checkTurns(orchestration: number, jobs: readonly Job[]): void {
       to = span.to;
     }
     const span = spanOf(calls);
-    if (span === undefined) continue;
-    // Those of the inner one come by two ways, each in its turn; which is first is not told by their numbers.
-    if (former !== undefined) {
-      assert.ok(span.from >= former.to, `jobs ${former.id} and ${job.id} of orchestration ${orchestration} overlap`);
-    }
-    former = { id: job.id, to: span.to };
+    if (span !== undefined) turns.push({ id: job.id, ...span });
   }
+  turns.sort((one, other) => one.from - other.from);
+  turns.slice(1).forEach((turn, index) => {
+    const former = turns[index]!;
+    const shown = JSON.stringify([former, turn]);
+    assert.ok(turn.from >= former.to, `jobs of orchestration ${orchestration} overlap: ${shown}`);
+  });
 }
 
 function checkTicks(jobs: readonly Job[]): number {
