@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +13,8 @@ import type { AdvancedSettings, Catalog, SyncSnapshot } from '../../../src/sync/
 import { catalogIn } from '../../../src/warehouse/index.ts';
 import { createTestStore } from '../../support/database.ts';
 import type { TestStore } from '../../support/database.ts';
+import { opening } from '../../support/opening.ts';
+import type { Closing } from '../../support/opening.ts';
 import { startTestSource } from '../../support/source.ts';
 import type { TestSource } from '../../support/source.ts';
 import { discoverStreams } from './attempts.ts';
@@ -37,7 +38,7 @@ export interface ShareLab {
   readonly options: Omit<ShareEngineOptions, 'stopAt' | 'onPoint'>;
   startWorker(slots?: number): Promise<ChildProcess>;
   start(job: ShareJob): Promise<ShareRun>;
-  /** Closes the gate before the table; answers how to open it. */
+  /** Closes the gate before the table; answers how to open it. One that a test left closed is opened first. */
   closeGate(): Promise<() => Promise<void>>;
   /** Chunks that readers have claimed and not handed over. */
   claims(): Promise<readonly { component: string; worker: string }[]>;
@@ -68,14 +69,23 @@ export interface ShareRun {
 }
 
 /** `rows` rows in pages of which a chunk holds a few. `own` = how the engine of this process works, if it does. */
-export async function openShareLab(
-  rows: number,
-  own: Partial<Pick<ShareEngineOptions, 'slots' | 'stopAt' | 'onPoint'>> = {},
-): Promise<ShareLab> {
+export function openShareLab(rows: number, own: OwnEngine = {}): Promise<ShareLab> {
+  return opening((closing) => openParts({ rows, own }, closing));
+}
+
+type OwnEngine = Partial<Pick<ShareEngineOptions, 'slots' | 'stopAt' | 'onPoint'>>;
+
+async function openParts(
+  { rows, own }: { readonly rows: number; readonly own: OwnEngine },
+  closing: Closing,
+): Promise<Omit<ShareLab, 'close'>> {
   const folder = await mkdtemp(join(tmpdir(), 'penstock-share-'));
+  closing(() => rm(folder, { recursive: true, force: true }));
   const source = await startTestSource();
+  closing(source.stop);
   await createGated(source, rows);
   const test = await createTestStore({ prepare: installQueue });
+  closing(test.close);
   const options = {
     url: test.store.url,
     dataDir: join(folder, 'data'),
@@ -83,7 +93,10 @@ export async function openShareLab(
     sharing: { chunkBytes: 16 * 8192, afterMs: 0 },
   };
   const { store, engine } = await openShareEngine({ ...options, ...own });
-  const workers: ChildProcess[] = [];
+  closing(store.close);
+  closing(engine.close);
+  let openGate = async (): Promise<void> => {};
+  closing(() => openGate());
   let jobs = 0;
   let discovered: ReturnType<typeof discoverStreams> | undefined;
 
@@ -148,11 +161,15 @@ export async function openShareLab(
       const worker = fork(script, [JSON.stringify({ ...options, slots })], {
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       });
-      workers.push(worker);
-      await once(worker, 'message');
+      closing(() => worker.kill('SIGKILL'));
+      await ready(worker);
       return worker;
     },
-    closeGate: () => closeGate(source),
+    async closeGate() {
+      await openGate();
+      openGate = await closeGate(source);
+      return openGate;
+    },
     claims,
     async leftOvers() {
       const { rows: found } = await store.pool.query(
@@ -160,15 +177,15 @@ export async function openShareLab(
       );
       return (found[0] as { count: number }).count;
     },
-    async close() {
-      for (const worker of workers) worker.kill('SIGKILL');
-      await engine.close();
-      await store.close();
-      await test.close();
-      await source.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
   };
+}
+
+/** Its first message; an end before that tells why nobody works. */
+function ready(worker: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', () => resolve());
+    worker.once('exit', (code, signal) => reject(new Error(`a worker ended before it began: ${signal ?? code}`)));
+  });
 }
 
 /** A table whose rows are shown, by a row policy, to those who pass the gate. */
@@ -207,10 +224,9 @@ async function closeGate(source: TestSource): Promise<() => Promise<void>> {
   const keeper = new Client({ connectionString: withDatabase(source.url, String(source.config['database'])) });
   await keeper.connect();
   await keeper.query(`select pg_advisory_lock(${GATE})`);
-  return async () => {
-    await keeper.query(`select pg_advisory_unlock(${GATE})`).catch(() => undefined);
-    await keeper.end();
-  };
+  let ended: Promise<void> | undefined;
+  // The lock goes with its session.
+  return () => (ended ??= keeper.end());
 }
 
 function asVisitor(source: TestSource): TestSource {
