@@ -45,8 +45,8 @@ export interface Scheduler {
 const POLL_MS = 1000;
 const SHORTEST_PAUSE_MS = 10;
 const HELD_PAUSE_MS = 50;
-/** Batches at once in one process: while one waits for the database, the other thinks. */
-const LINES = 2;
+/** Batches at once in one process: while some wait for the database or its disk, another thinks. */
+const LINES = 3;
 
 /** The idempotency key of the run that an instant starts. */
 export function fireKey(schedule: { readonly key: string }, dueAt: Date): string {
