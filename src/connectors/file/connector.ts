@@ -1,5 +1,6 @@
 import type { Place } from '../../files/index.ts';
 import { bucketPlace, checkFiles, localPlace, openFiles, webPlace } from '../../files/index.ts';
+import { digestByReading } from '../kit/index.ts';
 import type { ConnectorContext, SourceConnector } from '../kit/index.ts';
 import { parseConfig } from './config.ts';
 import type { FileConfig } from './config.ts';
@@ -19,7 +20,8 @@ export const connector: SourceConnector = {
   },
   async open(config, context) {
     const parsed = parseConfig(config);
-    return openFiles(placesOf(parsed, context), parsed.settings, context);
+    const files = openFiles(placesOf(parsed, context), parsed.settings, context);
+    return { ...files, digest: (stream, options) => digestByReading(files, stream, options) };
   },
   databaseWord: () => 'file',
   datasetOf(config, { name }) {

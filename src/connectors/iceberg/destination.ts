@@ -85,6 +85,7 @@ export const connector: DestinationConnector = {
         await scanLiveRows({ storage: lake.storageOf(name), signal }, table.metadata, { columns, sink });
         return true;
       },
+      keepsVersions: lake.config.appendsOnly,
       openTable: (table) => openTable(lake, table),
       joinTable: async (table, ticket) => joinTable(lake, table, ticket as IcebergTicket),
       maintain: (name, work) => maintainTable(lake, name, work),

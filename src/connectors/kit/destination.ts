@@ -145,8 +145,13 @@ export interface DestinationSession {
   /** Joins a table that another process holds open; neither creates, recovers nor commits anything. */
   joinTable(table: OpenTable, ticket: unknown): Promise<TableWriter>;
   /**
-   * Reads the rows that the table shows now, in batches of these columns, each row once. False when it does not exist. Absent
-   * where a table cannot tell which version of a row is the last.
+   * True where an upsert adds a version of a row and leaves the older ones: `scanTable` brings all of them, and which one
+   * is the last only the rows tell.
+   */
+  readonly keepsVersions?: boolean;
+  /**
+   * Reads the rows that the table shows now, in batches of these columns, each row (with `keepsVersions`: each version)
+   * once. False when it does not exist. Absent where a table cannot be read back.
    */
   scanTable?(
     name: TableName,

@@ -5,6 +5,7 @@ export { tableDataset } from './dataset.ts';
 export type { DatasetName } from './dataset.ts';
 export { createDigester, DIGEST_NULL, DIGEST_SEPARATOR, MOST_BUCKETS } from './digest.ts';
 export type { Digest, DigestBucket } from './digest.ts';
+export { digestByReading } from './digest-by-reading.ts';
 export { checkFilter, compareDecimals, passes } from './filter.ts';
 export {
   asFields,

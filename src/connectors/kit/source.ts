@@ -91,7 +91,7 @@ export interface SourceSession {
   readonly countsBesideReaders?: boolean;
   /** Rows with these primary key values (each a list of canonical texts in primaryKey order), in any order. */
   fetchByKey(stream: StreamSelection, keys: readonly (readonly string[])[]): Promise<readonly SampledRow[]>;
-  /** Sums over all rows of the selection at this moment, computed at the source; absent where it cannot. */
+  /** Sums over all rows of the selection at this moment, by the source itself or by `digestByReading`; absent where neither goes. */
   digest?(
     stream: StreamSelection,
     options: { readonly buckets: number; readonly signal: AbortSignal },

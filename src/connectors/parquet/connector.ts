@@ -6,6 +6,7 @@ import {
   isS3Path,
   probeStorage,
   safeSegment,
+  scanParquetTable,
 } from '../../lakehouse/index.ts';
 import type { DestinationConnector, DestinationContext } from '../kit/index.ts';
 import { tableDataset } from '../kit/index.ts';
@@ -50,6 +51,8 @@ export const connector: DestinationConnector = {
     };
     return {
       describeTable: (name) => describeParquetTable({ storage, world }, folderOf(name), name),
+      keepsVersions: true,
+      scanTable: (name, scan) => scanParquetTable({ ...scan, storage, world, folder: folderOf(name), name }),
       openTable: (table) => openTable(parsed, table, { storage, world, guard, folder: folderOf(table.name) }),
       joinTable: async (table, ticket) =>
         joinTable(parsed, table, { storage, world, folder: folderOf(table.name), ticket }),

@@ -1,4 +1,5 @@
 import { bucketPlace, checkFiles, openFiles } from '../../files/index.ts';
+import { digestByReading } from '../kit/index.ts';
 import type { SourceConnector } from '../kit/index.ts';
 import { parseConfig } from './config.ts';
 import { s3Spec } from './spec.ts';
@@ -17,7 +18,8 @@ export const connector: SourceConnector = {
   },
   async open(config, context) {
     const { bucket, settings } = parseConfig(config);
-    return openFiles([bucketPlace(bucket, context.world)], settings, context);
+    const files = openFiles([bucketPlace(bucket, context.world)], settings, context);
+    return { ...files, digest: (stream, options) => digestByReading(files, stream, options) };
   },
   databaseWord: () => 's3',
   datasetOf(config, { name }) {

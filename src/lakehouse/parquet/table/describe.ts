@@ -16,7 +16,7 @@ export async function describeParquetTable(
 }
 
 /** The type that a word of the manifest names (`typeWord`). */
-function typeOf(word: string): ColumnType {
+export function typeOf(word: string): ColumnType {
   const decimal = /^decimal\((\d+),(\d+)\)$/.exec(word);
   if (decimal) return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) };
   return { kind: word as Exclude<ColumnType['kind'], 'decimal'> };

@@ -5,6 +5,8 @@ export type { ParquetTicket } from './join.ts';
 export type { ManifestFile as ParquetFileEntry } from './manifest.ts';
 export { readPartitionRule, safeSegment } from './partition.ts';
 export type { PartitionRule } from './partition.ts';
+export { scanParquetTable } from './scan.ts';
+export type { ParquetScan } from './scan.ts';
 export { openParquetTable, parquetStoppingPoints } from './table.ts';
 export type { ParquetTable, ParquetTableOptions } from './table.ts';
 export { beginParquetUnit } from './unit.ts';
