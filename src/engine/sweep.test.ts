@@ -30,6 +30,7 @@ before(async () => {
 
 beforeEach(async () => {
   await sql`delete from run`.execute(test.store.db);
+  await sql`delete from task`.execute(test.store.db);
   await sql`delete from run_label`.execute(test.store.db);
   await sql`delete from pgboss.job`.execute(test.store.db);
 });

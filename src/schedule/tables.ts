@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Queryable, Transaction } from '../store/index.ts';
+import { readColumns, rowsOf, type Queryable, type Transaction } from '../store/index.ts';
 
 export interface ScheduleRow {
   readonly key: string;
@@ -87,14 +87,14 @@ export interface Move {
   readonly error: string | null;
 }
 
+const MOVE_COLUMNS = readColumns('key text, nextFireAt timestamptz, firedAt timestamptz, error text');
+
 /** Moves schedules on. */
 export async function moveOn(tx: Transaction, moves: readonly Move[]): Promise<void> {
   await sql`
-    update schedule set next_fire_at = move."nextFireAt", last_fire_at = coalesce(move."firedAt", last_fire_at),
-      last_error = move.error
-    from json_to_recordset(${JSON.stringify(moves)}::json) as move (
-      key text, "nextFireAt" timestamptz, "firedAt" timestamptz, error text)
-    where schedule.key = move.key`.execute(tx);
+    update schedule set next_fire_at = x."nextFireAt", last_fire_at = coalesce(x."firedAt", last_fire_at),
+      last_error = x.error
+    from ${rowsOf(MOVE_COLUMNS, moves)} where schedule.key = x.key`.execute(tx);
 }
 
 /** Milliseconds until the next instant of a schedule with these prefixes; undefined when there is none. */

@@ -8,4 +8,5 @@ export { migrate, readMigrations } from './migrate.ts';
 export type { Migration } from './migrate.ts';
 export { openStore } from './open.ts';
 export type { OpenOptions } from './open.ts';
+export { readColumns, rowsOf } from './rows-of.ts';
 export type { Database, Db, Queryable, Store, Transaction } from './types.ts';

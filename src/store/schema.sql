@@ -253,12 +253,9 @@ create table orchestration_job (
   tasks_bytes integer generated always as (octet_length((tasks)::text)) stored,
   constraint orchestration_job_pkey PRIMARY KEY (run_id),
   constraint orchestration_job_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES orchestration_backfill(id),
-  constraint orchestration_job_orchestration_id_fkey FOREIGN KEY (orchestration_id) REFERENCES orchestration(id),
-  constraint orchestration_job_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE,
   constraint orchestration_job_initialized_by_check CHECK ((initialized_by = ANY (ARRAY['manually'::text, 'scheduler'::text, 'trigger'::text])))
 );
 CREATE INDEX orchestration_job_backfill ON orchestration_job USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
-CREATE INDEX orchestration_job_history ON orchestration_job USING btree (orchestration_id, run_id DESC);
 CREATE UNIQUE INDEX orchestration_job_tick ON orchestration_job USING btree (orchestration_id, scheduled_at) WHERE ((scheduled_at IS NOT NULL) AND (initialized_by = 'scheduler'::text));
 
 create table orchestration_request (
@@ -527,7 +524,6 @@ CASE
 END) stored,
   constraint task_pkey PRIMARY KEY (id),
   constraint task_run_id_key_key UNIQUE (run_id, key),
-  constraint task_run_id_fkey FOREIGN KEY (run_id) REFERENCES run(id) ON DELETE CASCADE,
   constraint task_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'running'::text, 'succeeded'::text, 'warned'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
 );
 CREATE UNIQUE INDEX task_one_running ON task USING btree (running_key) WHERE (running_key IS NOT NULL);

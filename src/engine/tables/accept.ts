@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
-import { keepPlan } from '../../store/index.ts';
+import { keepPlan, readColumns, rowsOf } from '../../store/index.ts';
 import type { Queryable, Transaction } from '../../store/index.ts';
 import type { Owner } from './finish.ts';
 import type { QueuedTask, RunRow } from './rows.ts';
@@ -17,8 +17,6 @@ export interface StoredRun {
   readonly queued: readonly QueuedTask[];
 }
 
-type Columns = readonly { readonly name: string; readonly type: string }[];
-
 const RUN_COLUMNS = readColumns(`id text, project text, kind text, definition text, state text, trigger text,
   snapshot text, concurrency_key text, idempotency_key text, priority integer, parent_task_id text, parent_run_id text,
   parent_path text, created_by text, start_after timestamptz, phase integer, open_tasks integer, lane text,
@@ -26,20 +24,6 @@ const RUN_COLUMNS = readColumns(`id text, project text, kind text, definition te
 const TASK_COLUMNS = readColumns(`id text, run_id text, phase integer, position integer, key text, component text,
   state text, input text, timeout_ms bigint, retry text, continue_on_failure boolean, concurrency_key text,
   priority integer, waits boolean`);
-
-function readColumns(text: string): Columns {
-  return text.split(/,\s+/).map((column) => {
-    const [name = '', type = ''] = column.split(' ');
-    return { name, type };
-  });
-}
-
-/** Rows as an array for each column, which the database reads in a fifth of the time that JSON takes. */
-function rowsOf(columns: Columns, rows: readonly Readonly<Record<string, unknown>>[]): RawBuilder<unknown> {
-  const arrays = columns.map(({ name, type }) => sql`${rows.map((row) => row[name])}::${sql.raw(type)}[]`);
-  const names = columns.map(({ name }) => name).join(', ');
-  return sql`unnest(${sql.join(arrays)}) as x (${sql.raw(names)})`;
-}
 
 /**
  * Writes runs and their tasks, numbered in the order given, in one statement. A run with an idempotency key that another

@@ -42,7 +42,9 @@ export async function removeOldRuns(db: Queryable, order: { days: number; limit:
       delete from run where id in (
         select id from run where ended_at < now() - make_interval(days => ${order.days}) and not keep
         order by ended_at limit ${order.limit} for update skip locked)
-      returning number, labels
+      returning id, number, labels
+    ), tasks as (
+      delete from task using removed where task.run_id = removed.id
     ), unlabelled as (
       delete from run_label using removed, jsonb_each_text(removed.labels) label
       where run_label.name = label.key and run_label.value = label.value and run_label.run_number = removed.number

@@ -88,7 +88,7 @@ async function decideAll(
 /** After the clock was put back, ticks may come again. */
 async function dropSeen(tx: Transaction, cases: readonly Case[]): Promise<readonly Case[]> {
   const due = cases.flatMap(({ orchestration: { id: orchestrationId }, tick, decision }) =>
-    [tick.dueAt, ...decision.starts].map((dueAt) => ({ orchestrationId, dueAt })),
+    [...new Set([tick.dueAt, ...decision.starts])].map((dueAt) => ({ orchestrationId, dueAt })),
   );
   const seen = await readSeen(tx, due);
   if (seen.size === 0) return cases;

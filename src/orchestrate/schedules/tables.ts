@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { State } from '../../engine/index.ts';
-import type { Queryable, Transaction } from '../../store/index.ts';
+import { readColumns, rowsOf, type Queryable, type Transaction } from '../../store/index.ts';
 import type { NewJobRow } from '../jobs/tables.ts';
 import type { Initializer } from '../types.ts';
 import type { TickOutcome, UnmadeTick } from './types.ts';
@@ -50,36 +50,34 @@ export function nameTick({ orchestrationId, dueAt }: DueTick): string {
   return `${orchestrationId}@${dueAt.toISOString()}`;
 }
 
+const DUE_COLUMNS = readColumns('orchestrationId bigint, dueAt timestamptz');
+
 /** Those of the ticks that have been seen to before, by `nameTick`: the clock went back since. */
 export async function readSeen(tx: Transaction, ticks: readonly DueTick[]): Promise<ReadonlySet<string>> {
   const { rows } = await sql<DueTick>`
-    select tick."orchestrationId", tick."dueAt"
-    from json_to_recordset(${JSON.stringify(ticks)}::json) as tick ("orchestrationId" bigint, "dueAt" timestamptz)
-    where exists (
-        select 1 from orchestration_tick seen
-        where seen.orchestration_id = tick."orchestrationId" and seen.due_at = tick."dueAt")
-      or exists (
-        select 1 from orchestration_job job
-        where job.orchestration_id = tick."orchestrationId" and job.scheduled_at = tick."dueAt"
-          and job.initialized_by = 'scheduler')`.execute(tx);
+    select x."orchestrationId", x."dueAt" from ${rowsOf(DUE_COLUMNS, ticks)} cross join lateral (
+      select 1 from orchestration_tick where orchestration_id = x."orchestrationId" and due_at = x."dueAt"
+      union all
+      select 1 from orchestration_job
+      where orchestration_id = x."orchestrationId" and scheduled_at = x."dueAt" and initialized_by = 'scheduler'
+      -- By the keys, whatever number of rows the planner expects.
+      limit 1) seen`.execute(tx);
   return new Set(rows.map(nameTick));
 }
 
-/** What jobs are besides their runs, for many at once: an array for each column is read faster than JSON. */
+const JOB_COLUMNS = readColumns(`run_id text, orchestration_id bigint, initialized_by text, token_id bigint,
+  initiator_id bigint, initiator_agent text, emails text, tasks text, notifications text, retry_of bigint,
+  scheduled_at timestamptz, logical_at timestamptz`);
+
+/** What jobs are besides their runs, for many at once. */
 export async function insertJobs(tx: Transaction, jobs: readonly NewJobRow[]): Promise<void> {
   if (jobs.length === 0) return;
-  const column = <K extends keyof NewJobRow>(name: K): NewJobRow[K][] => jobs.map((job) => job[name]);
   await sql`
     insert into orchestration_job (run_id, orchestration_id, initialized_by, token_id, initiator_id, initiator_agent,
       emails, tasks, notifications, retry_of, scheduled_at, logical_at)
     select run_id, orchestration_id, initialized_by, token_id, initiator_id, initiator_agent, emails::json, tasks::json,
       notifications::json, retry_of, scheduled_at, logical_at
-    from unnest(${column('run_id')}::text[], ${column('orchestration_id')}::bigint[], ${column('initialized_by')}::text[],
-      ${column('token_id')}::bigint[], ${column('initiator_id')}::bigint[], ${column('initiator_agent')}::text[],
-      ${column('emails')}::text[], ${column('tasks')}::text[], ${column('notifications')}::text[],
-      ${column('retry_of')}::bigint[], ${column('scheduled_at')}::timestamptz[], ${column('logical_at')}::timestamptz[])
-      as x (run_id, orchestration_id, initialized_by, token_id, initiator_id, initiator_agent, emails, tasks,
-        notifications, retry_of, scheduled_at, logical_at)`.execute(tx);
+    from ${rowsOf(JOB_COLUMNS, jobs)}`.execute(tx);
 }
 
 /** Moves waiting jobs of schedules on to a later tick. */
@@ -101,13 +99,13 @@ export interface Times {
   readonly next: Date | null;
 }
 
+const TIME_COLUMNS = readColumns('orchestrationId bigint, handled timestamptz, next timestamptz');
+
 /** Writes the times of the schedules that clients see. */
 export async function writeTimes(tx: Transaction, times: readonly Times[]): Promise<void> {
   await sql`
     update orchestration set last_scheduled_at = greatest(last_scheduled_at, handled), next_scheduled_at = next
-    from json_to_recordset(${JSON.stringify(times)}::json) as x (
-      "orchestrationId" bigint, handled timestamptz, next timestamptz)
-    where id = x."orchestrationId"`.execute(tx);
+    from ${rowsOf(TIME_COLUMNS, times)} where id = x."orchestrationId"`.execute(tx);
 }
 
 export type NewUnmadeTick = UnmadeTick & { readonly orchestrationId: number; readonly runId: string | null };
