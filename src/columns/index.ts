@@ -1,6 +1,8 @@
 export { createColumnBuilder } from './build.ts';
 export type { ColumnBuilder } from './build.ts';
 export { canonicalText, decimalText, timestampText } from './canonical.ts';
+export { EXCERPT_BYTES, excerptRow } from './excerpt.ts';
+export type { RowExcerpt } from './excerpt.ts';
 export { isPresent, readLong, readRows, readValue, readWide } from './read.ts';
 export type { ColumnValue } from './read.ts';
 export { selectRows } from './select.ts';

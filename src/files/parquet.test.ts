@@ -136,6 +136,9 @@ describe('a Parquet file', () => {
     assert.deepEqual(rows, [['2.5', '9000000000', '2.2500', '7', '5', '0.5']]);
     assert.match(refused[0]!.reason, /9007199254740993 does not fit double/);
     assert.match(refused[0]!.key, /a\.parquet:1$/);
+    const { w, ...values } = refused[0]!.values!();
+    assert.deepEqual(values, { n: '1', m: '2', d: '1.5000', b: '1', s: 'x' });
+    assert.equal(w, null, 'the value that could not be read');
   });
 
   it('of real flights has as many rows, with the same values, as DuckDB reads', async (test) => {

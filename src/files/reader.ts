@@ -1,4 +1,4 @@
-import type { ColumnBatch } from '../columns/index.ts';
+import type { ColumnBatch, RowExcerpt } from '../columns/index.ts';
 import { timestampText } from '../columns/index.ts';
 import { Failure } from '../errors.ts';
 import { createFilter } from './filter.ts';
@@ -34,7 +34,7 @@ export function createReader(streams: Streams, settings: FileSettings, { log }: 
     const group = await streams.find(stream, work.signal);
     const plan = planColumns(stream, await streams.describe(group, work.signal));
     const counter = counts.of(stream);
-    const { reading, passed } = filtered(work, plan.filter);
+    const { reading, passed } = filtered(work, plan.filter, new Set(stream.columns.map(({ name }) => name)));
     const fileDone = async (file: DataFile, rows: number): Promise<void> => {
       const kept = passed();
       counter.set(file.location, plan.filter ? kept : rows);
@@ -101,7 +101,11 @@ function planColumns(stream: Selected, described: FileStream): ColumnPlan {
 }
 
 /** The reading with rows filtered; `passed` answers the rows that came through or were refused since it was asked last. */
-function filtered(work: PartedReading, filter: BatchFilter | undefined): { reading: Reading; passed: () => number } {
+function filtered(
+  work: PartedReading,
+  filter: BatchFilter | undefined,
+  chosen: ReadonlySet<string>,
+): { reading: Reading; passed: () => number } {
   let rows = 0;
   const sink = async (batch: ColumnBatch): Promise<void> => {
     const kept = filter ? filter(batch) : batch;
@@ -111,7 +115,9 @@ function filtered(work: PartedReading, filter: BatchFilter | undefined): { readi
   };
   const refuse: Reading['refuse'] = (row) => {
     rows++;
-    work.refuse(row);
+    const { values } = row;
+    // What only the filter reads was not chosen, and is nobody's to see.
+    work.refuse(filter && values ? { ...row, values: () => onlyChosen(values(), chosen) } : row);
   };
   const passed = (): number => {
     const since = rows;
@@ -119,6 +125,10 @@ function filtered(work: PartedReading, filter: BatchFilter | undefined): { readi
     return since;
   };
   return { reading: { ...work, sink, refuse }, passed };
+}
+
+function onlyChosen(values: RowExcerpt, chosen: ReadonlySet<string>): RowExcerpt {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => chosen.has(name)));
 }
 
 function onlyCounting(signal: AbortSignal): Reading {

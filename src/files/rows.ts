@@ -1,5 +1,5 @@
-import type { ColumnBatch } from '../columns/index.ts';
-import { timestampText } from '../columns/index.ts';
+import type { ColumnBatch, RowExcerpt } from '../columns/index.ts';
+import { EXCERPT_BYTES, timestampText } from '../columns/index.ts';
 import { createCells } from './cells.ts';
 import type { Cells } from './cells.ts';
 import type { FileColumn, Reading } from './shapes.ts';
@@ -54,6 +54,8 @@ export function collectRows(columns: readonly FileColumn[], { reading, known }: 
   const strangers = new Map<string, string>();
   const texts: (string | null)[] = columns.map(() => null);
   const shelves = createShelves(columns, reading);
+  const values = (): RowExcerpt =>
+    Object.fromEntries(columns.map(({ name }, at) => [name, texts[at]?.slice(0, EXCERPT_BYTES) ?? null]));
   let location = '';
   let time: string | null = null;
   let rows = 0;
@@ -76,7 +78,7 @@ export function collectRows(columns: readonly FileColumn[], { reading, known }: 
       rows++;
       if (timeAt >= 0) texts[timeAt] = time;
       const refused = shelves.put(texts);
-      if (refused) reading.refuse({ ...refused, key: `${location}:${line}` });
+      if (refused) reading.refuse({ ...refused, key: `${location}:${line}`, values });
       texts.fill(null);
       return true;
     },

@@ -1,4 +1,4 @@
-import type { Column, ColumnBatch } from '../columns/index.ts';
+import type { Column, ColumnBatch, RowExcerpt } from '../columns/index.ts';
 
 /*
  * What a source is asked and answers, as far as files need it. These are the shapes of the connector kit, which this
@@ -50,6 +50,8 @@ export interface Refusal {
   readonly reason: string;
   /** File and line or row. */
   readonly key: string;
+  /** The row's texts, long ones cut; to be called before `refuse` answers. Absent where there is no row. */
+  readonly values?: () => RowExcerpt;
 }
 
 export interface Reading {

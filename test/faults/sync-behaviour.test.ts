@@ -223,8 +223,11 @@ test('with quarantine a refused row is kept aside with its reason and the run is
     assert.equal(result!.progress.streams['public.other']!.quarantined, 1);
     assert.equal(result!.progress.reconciliation['public.other']!.verdict, 'equal');
     assert.equal((await job.read('other')).length, 2);
-    const line = JSON.parse(await readFile(join(job.folder, 'run', 'quarantine.ndjson'), 'utf8')) as { column: string };
-    assert.equal(line.column, 'amount');
+    const { time, reason, ...line } = JSON.parse(await readFile(join(job.folder, 'run', 'quarantine.ndjson'), 'utf8'));
+    assert.match(`${time} ${reason}`, /^2.*NaN/);
+    // The whole row, so that it can be repaired and written again.
+    const values = { id: '2', name: 'b', amount: 'NaN', at: '2026-01-01T00:00:00.000000Z' };
+    assert.deepEqual(line, { stream: 'public.other', column: 'amount', key: 'id=2', values });
     const strict = await job.attempt({ advanced: { ...advanced, max_quarantine: 0 } });
     assert.equal(strict.failure!.kind, 'value_refused');
   });

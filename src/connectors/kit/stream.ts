@@ -1,4 +1,4 @@
-import type { Column } from '../../columns/index.ts';
+import type { Column, RowExcerpt } from '../../columns/index.ts';
 
 export type SyncMode = 'full_refresh' | 'incremental' | 'cdc' | 'strict_cdc';
 
@@ -47,4 +47,9 @@ export interface RefusedRow {
   readonly reason: string;
   /** Key values as text, or the position of the row, to find it in the source. */
   readonly key: string;
+  /**
+   * The selected columns of the row, as far as they can be read, for whoever repairs it. Texts may be cut at
+   * `EXCERPT_BYTES` of `columns`. To be called before `refuse` answers; absent where the row cannot be taken apart.
+   */
+  readonly values?: () => RowExcerpt;
 }

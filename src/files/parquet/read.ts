@@ -1,5 +1,5 @@
-import type { ColumnBatch, ColumnVector } from '../../columns/index.ts';
-import { selectRows } from '../../columns/index.ts';
+import type { ColumnBatch, ColumnVector, RowExcerpt } from '../../columns/index.ts';
+import { excerptRow, selectRows } from '../../columns/index.ts';
 import type { ListedFile, OpenFile } from '../places/types.ts';
 import type { FileColumn, Reading } from '../shapes.ts';
 import { TIME_COLUMN } from '../shapes.ts';
@@ -67,6 +67,8 @@ async function handOn(filled: readonly FilledColumn[], { file, window, columns, 
   const rows = window.end - window.start;
   const bytes = filled.reduce((sum, { vector }) => sum + bytesOf(vector), 0);
   const step = Math.max(1, Math.min(reading.batchRows, Math.floor(reading.batchBytes / Math.max(1, bytes / rows))));
+  const names = columns.map(({ name }) => name);
+  const vectorsOfWindow = filled.map(({ vector }) => vector);
   const dense = filled.map(() => 0);
   for (let from = 0; from < rows; from += step) {
     const size = Math.min(step, rows - from);
@@ -80,7 +82,9 @@ async function handOn(filled: readonly FilledColumn[], { file, window, columns, 
       from,
       size,
       tell: (row, column, reason) => {
-        reading.refuse({ column: columns[column]!.name, reason, key: `${file.location}:${window.start + row + 1}` });
+        const key = `${file.location}:${window.start + row + 1}`;
+        const values = (): RowExcerpt => excerptRow(names, vectorsOfWindow, row);
+        reading.refuse({ column: names[column]!, reason, key, values });
       },
     });
     reading.signal.throwIfAborted();

@@ -5,6 +5,9 @@ import { findRunIds } from './tables.ts';
 
 const BATCH = 500;
 
+/** Refused rows of a run, in its folder. */
+export const QUARANTINE_FILE = 'quarantine.ndjson';
+
 /** Where the files of a run are kept, its refused rows above all. */
 export function runFolderOf(dataDir: string, runId: string): string {
   return join(dataDir, 'runs', runId);

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Failure, toFailure } from '../../../errors.ts';
-import type { Column } from '../../../columns/index.ts';
+import type { Column, RowExcerpt } from '../../../columns/index.ts';
 import { createBatches, takeBytes, type Batches, type Intake, type ReadOptions } from '../../kit/index.ts';
 import type { Connection } from '../connect.ts';
 import { cancelledFailure, lostFailure, translateNumber, type Place } from '../failures.ts';
@@ -18,7 +18,7 @@ import {
   readLength,
   type ColumnDefinition,
 } from './packets.ts';
-import { describeRow } from './rows.ts';
+import { describeRow, excerptFields } from './rows.ts';
 
 export interface AskedColumn {
   readonly wire: WireKind;
@@ -210,8 +210,9 @@ function takeLarge(reading: Reading): boolean {
   const length = takeJoined(inbox, (from, end) => {
     const limit = LARGEST_ROW / 1024 / 1024;
     const key = describeRow(inbox.view, { from, end }, describable(reading)) ?? rowPlace(reading);
+    const values = (): RowExcerpt => excerptFields(inbox.view, { from, end }, describable(reading));
     const reason = `the row takes more than ${limit} MB; at most that can be read`;
-    work.options.refuse({ column: work.columns[0]?.column.name ?? '', reason, key });
+    work.options.refuse({ column: work.columns[0]?.column.name ?? '', reason, key, values });
   });
   if (length === undefined) return inbox.payload.state === 'none';
   reading.held = length;
@@ -257,15 +258,21 @@ function refuse(reading: Reading, column: number, from: number): void {
     type?.kind === 'timestamp'
       ? 'the value is no day of the calendar'
       : 'the value does not fit the column of the lake';
-  const key = describeRow(inbox.view, { from, end: inbox.end }, describable(reading)) ?? rowPlace(reading);
-  work.options.refuse({ column: name ?? '', reason, key });
+  const span = { from, end: inbox.end };
+  const key = describeRow(inbox.view, span, describable(reading)) ?? rowPlace(reading);
+  const values = (): RowExcerpt => excerptFields(inbox.view, span, describable(reading));
+  work.options.refuse({ column: name ?? '', reason, key, values });
 }
 
 const rowPlace = ({ rowsBefore, batches }: Reading): string =>
   `row ${rowsBefore + (batches?.current().rows ?? 0) + 1} of the read`;
 
 const describable = ({ work, definitions }: Reading) => ({
-  columns: work.columns.map(({ column }, at) => ({ name: column.name, ...(definitions[at] as ColumnDefinition) })),
+  columns: work.columns.map(({ column, wire }, at) => ({
+    name: column.name,
+    wire,
+    ...(definitions[at] as ColumnDefinition),
+  })),
   key: work.key,
 });
 

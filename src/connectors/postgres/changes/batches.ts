@@ -3,7 +3,7 @@ import { Failure } from '../../../errors.ts';
 import type { ReadChanges } from '../../kit/index.ts';
 import { cancelledFailure } from '../failures.ts';
 import { createDecoder, STOP, type Decoder, type WireColumn } from '../wire/decoder.ts';
-import { describeRow } from '../wire/rows.ts';
+import { describeRow, excerptFields } from '../wire/rows.ts';
 import { LEADING_FIELDS } from './build.ts';
 import type { RowWriter } from './row.ts';
 import type { ChangeTable } from './table.ts';
@@ -87,10 +87,12 @@ function decode(state: Batching, filling: Filling, row: Pick<RowWriter, 'bytes' 
 function refuse(work: ReadChanges, { table, current }: Filling, view: DataView): void {
   const columns = [...LEADING, ...table.fields];
   const key = table.keys.map((field) => field + LEADING_FIELDS);
+  const row = { from: current.refusedAt, end: span.end };
   work.refuse(table.index, {
     column: columns[current.refusedColumn]?.column.name ?? '',
     reason: 'the value does not fit the decimal: NaN, infinite or too long',
-    key: describeRow(view, { from: current.refusedAt, end: span.end }, { columns, key }) ?? 'a row of the log',
+    key: describeRow(view, row, { columns, key }) ?? 'a row of the log',
+    values: () => excerptFields(view, row, { columns, leading: LEADING_FIELDS }),
   });
 }
 

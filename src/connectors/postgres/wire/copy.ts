@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createBatches, takeBytes } from '../../kit/index.ts';
 import type { Batches, Intake, ReadChunk, ReadOptions } from '../../kit/index.ts';
+import type { RowExcerpt } from '../../../columns/index.ts';
 import { Failure, toFailure } from '../../../errors.ts';
 import type { Connection } from '../connect.ts';
 import { arrivesAs } from '../types.ts';
@@ -8,7 +9,7 @@ import { cancelledFailure, translateError, type Place } from '../failures.ts';
 import { createDecoder, STOP, type Decoder, type StreamHead, type WireColumn } from './decoder.ts';
 import { createInbox, LARGEST_MESSAGE, takeMessage, type Inbox } from './inbox.ts';
 import { parseCommandRows, parseResultTypes, parseServerError, queryMessage } from './messages.ts';
-import { describeRow, findLargestField } from './rows.ts';
+import { describeRow, excerptFields, findLargestField } from './rows.ts';
 
 export interface CopyWork {
   /** A select of nothing, which tells the types of `columns`, and a `COPY … TO STDOUT (FORMAT binary)` of the same list. */
@@ -169,8 +170,10 @@ function refuse(reading: Reading, { column, reason, fieldsAt }: Refusal): void {
   const { work, inbox, batches, rowsBefore } = reading;
   reading.refused++;
   const place = `row ${rowsBefore + batches.current().rows + 1} of the read`;
-  const key = describeRow(inbox.view, { from: fieldsAt, end: inbox.end }, work) ?? place;
-  work.options.refuse({ column: work.columns[column]?.column.name ?? '', reason, key });
+  const span = { from: fieldsAt, end: inbox.end };
+  const key = describeRow(inbox.view, span, work) ?? place;
+  const values = (): RowExcerpt => excerptFields(inbox.view, span, work);
+  work.options.refuse({ column: work.columns[column]?.column.name ?? '', reason, key, values });
 }
 
 function skipLargeRow(reading: Reading, length: number): void {

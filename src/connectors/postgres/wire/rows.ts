@@ -1,3 +1,5 @@
+import { EXCERPT_BYTES } from '../../../columns/index.ts';
+import type { RowExcerpt } from '../../../columns/index.ts';
 import type { WireColumn } from './decoder.ts';
 import { clampInstant, EPOCH_SHIFT, storeHex, storeUuid } from './values.ts';
 
@@ -23,16 +25,53 @@ export function describeRow(view: DataView, span: { from: number; end: number },
     const column = row.columns[index];
     if (column && row.key.includes(index)) {
       if (at + Math.max(length, 0) > span.end) return undefined;
-      parts.set(index, `${column.column.name}=${length < 0 ? 'null' : printField(view, { at, length }, column)}`);
+      parts.set(
+        index,
+        `${column.column.name}=${length < 0 ? 'null' : printField(view, { at, length, longest: LONGEST_KEY }, column)}`,
+      );
     }
     at += Math.max(length, 0);
   }
   return parts.size < row.key.length ? undefined : row.key.map((index) => parts.get(index)).join(', ');
 }
 
-function printField(view: DataView, { at, length }: { at: number; length: number }, { wire }: WireColumn): string {
-  const bytes = Buffer.from(view.buffer, view.byteOffset + at, length);
-  const printed = Buffer.alloc(2 * length + 36);
+/**
+ * The fields of a row as texts by the names of their columns, as far as they lie in the span; long ones are cut. The
+ * first `leading` fields are left out. For people; not on a hot path.
+ */
+export function excerptFields(
+  view: DataView,
+  span: { from: number; end: number },
+  { columns, leading = 0 }: { readonly columns: readonly WireColumn[]; readonly leading?: number },
+): RowExcerpt {
+  const texts: [string, string | null][] = [];
+  let at = span.from;
+  for (const [index, column] of columns.entries()) {
+    if (at + 4 > span.end) break;
+    const length = view.getInt32(at);
+    at += 4;
+    const here = Math.min(length, span.end - at);
+    // Of a text the beginning will do, when it is long enough to be seen as such.
+    const isWhole = here === length;
+    if (!isWhole && (here < EXCERPT_BYTES || column.wire === 'numeric')) break;
+    const text = length < 0 ? null : printField(view, { at, length: here, longest: EXCERPT_BYTES }, column);
+    if (index >= leading) texts.push([column.column.name, text]);
+    if (!isWhole) break;
+    at += Math.max(length, 0);
+  }
+  return Object.fromEntries(texts);
+}
+
+interface Field {
+  readonly at: number;
+  readonly length: number;
+  /** Of texts and bytes, so many bytes are shown. */
+  readonly longest: number;
+}
+
+function printField(view: DataView, { at, length, longest }: Field, { wire }: WireColumn): string {
+  const shown = Math.min(length, longest);
+  const bytes = Buffer.from(view.buffer, view.byteOffset + at, shown);
   switch (wire) {
     case 'bool':
       return String(bytes[0] === 1);
@@ -53,14 +92,18 @@ function printField(view: DataView, { at, length }: { at: number; length: number
     case 'numeric':
       return printNumeric(view, at);
     case 'uuid':
-      storeUuid(bytes, 0, { heap: printed, at: 0 });
-      return printed.toString('latin1', 0, 36);
+      return printBytes(36, (printed) => storeUuid(bytes, 0, { heap: printed, at: 0 }));
     case 'bytea':
-      storeHex(bytes, { from: 0, to: Math.min(length, LONGEST_KEY) }, { heap: printed, at: 0 });
-      return printed.toString('latin1', 0, 2 + 2 * Math.min(length, LONGEST_KEY));
+      return printBytes(2 + 2 * shown, (printed) => storeHex(bytes, { from: 0, to: shown }, { heap: printed, at: 0 }));
     default:
-      return bytes.toString('utf8', wire === 'jsonb' ? 1 : 0, LONGEST_KEY);
+      return bytes.toString('utf8', wire === 'jsonb' ? 1 : 0);
   }
+}
+
+function printBytes(characters: number, store: (printed: Buffer) => unknown): string {
+  const printed = Buffer.alloc(characters);
+  store(printed);
+  return printed.toString('latin1');
 }
 
 function printInstant(micros: bigint): string {
@@ -74,7 +117,7 @@ function printNumeric(view: DataView, at: number): string {
   const weight = view.getInt16(at + 2);
   const sign = view.getUint16(at + 4);
   const scale = view.getUint16(at + 6);
-  if (sign !== 0 && sign !== 0x4000) return 'NaN or infinite';
+  if (sign !== 0 && sign !== 0x4000) return sign === 0xd000 ? 'Infinity' : sign === 0xf000 ? '-Infinity' : 'NaN';
   const group = (index: number): string =>
     String(index >= 0 && index < groups ? view.getUint16(at + 8 + index * 2) : 0).padStart(4, '0');
   let whole = '';

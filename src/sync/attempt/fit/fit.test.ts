@@ -113,7 +113,7 @@ test('under quarantine a row with a value in a column that the table lacks is re
   assert.deepEqual(readRows(batch.columns[0]!, batch.rows), [1, 3]);
   assert.deepEqual([...marks!], [1, 0, 1]);
   assert.deepEqual(
-    refused.map(({ column: name, key }) => [name, key]),
-    [['fresh', '2']],
+    refused.map(({ column: name, key, values }) => [name, key, values!()]),
+    [['fresh', '2', { id: '2', fresh: 'x' }]],
   );
 });

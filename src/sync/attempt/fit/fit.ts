@@ -1,5 +1,5 @@
-import { createColumnBuilder, readValue, typeWord } from '../../../columns/index.ts';
-import type { Column, ColumnBatch, ColumnVector } from '../../../columns/index.ts';
+import { createColumnBuilder, excerptRow, readValue, typeWord } from '../../../columns/index.ts';
+import type { Column, ColumnBatch, ColumnVector, RowExcerpt } from '../../../columns/index.ts';
 import type { RefusedRow } from '../../../connectors/kit/index.ts';
 import { Failure } from '../../../errors.ts';
 import type { ResolvedStream } from '../../catalog/index.ts';
@@ -26,6 +26,7 @@ export function createFit(stream: ResolvedStream): Fit | undefined {
   );
   const closed = columns.slice(stream.lakeColumns.length).map((_, index) => stream.lakeColumns.length + index);
   if (changed.length === 0 && closed.length === 0) return undefined;
+  const names = columns.map(({ name }) => name);
   const keyAt = stream.selection.primaryKey.map((name) => columns.findIndex((column) => column.name === name));
   return (batch, refuse) => {
     const marks = new Uint8Array(batch.rows).fill(1);
@@ -33,7 +34,8 @@ export function createFit(stream: ResolvedStream): Fit | undefined {
       if (marks[row] === 0) return;
       marks[row] = 0;
       const key = keyAt.map((index) => textOfRow(batch.columns[index]!, row) ?? 'null').join(', ');
-      refuse({ column: columns[at]!.name, reason, key: key || `row ${row} of a batch` });
+      const values = (): RowExcerpt => excerptRow(names, batch.columns, row);
+      refuse({ column: names[at]!, reason, key: key || `row ${row} of a batch`, values });
     };
     const vectors = [...batch.columns];
     for (const at of changed) {

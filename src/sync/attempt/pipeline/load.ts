@@ -1,4 +1,4 @@
-import type { Chunk, CommitUnit, LoadPlan } from '../../../connectors/kit/index.ts';
+import type { Chunk, CommitUnit, LoadPlan, RefusedRow } from '../../../connectors/kit/index.ts';
 import type { ColumnBatch } from '../../../columns/index.ts';
 import { createDecorator } from '../decorate/index.ts';
 import type { Decorated } from '../decorate/index.ts';
@@ -212,7 +212,7 @@ export async function writeBatch(
   work.progress.rows += batch.rows;
 }
 
-export function refuse(work: ReadingWork, row: { column: string; reason: string; key: string }): void {
+export function refuse(work: ReadingWork, row: RefusedRow): void {
   work.tools.quarantine.refuse(work.stream.id, row);
   work.progress.quarantined++;
 }

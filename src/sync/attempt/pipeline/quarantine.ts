@@ -1,9 +1,11 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RefusedRow } from '../../../connectors/kit/index.ts';
 import { Failure } from '../../../errors.ts';
 import type { AdvancedSettings } from '../../types.ts';
 import type { ChildIo } from '../io.ts';
+import { QUARANTINE_FILE } from '../run-folders.ts';
+import { printLine } from './quarantine-line.ts';
 
 export interface Quarantine {
   /** Keeps the refused row with its reason, or throws `value_refused` when the run must not go on. */
@@ -16,8 +18,13 @@ export interface Quarantine {
 const DEFAULT_LIMIT = 1000;
 /** So many refused rows are named in the log, which people can read from anywhere; the file holds all of them. */
 const LOGGED = 20;
+/** When the file has grown so large, later rows are kept without their values. */
+const FILE_BYTES = 64 * 1024 * 1024;
 
-/** Refused rows go to `quarantine.ndjson` of the run's folder, durable enough to be read when the process dies. */
+/**
+ * Refused rows go to `quarantine.ndjson` of the run's folder, each with its values, durable enough to be read when the
+ * process dies. What a line holds: `QuarantineLine`. Values never go to the log.
+ */
 export function createQuarantine(
   settings: AdvancedSettings,
   options: { readonly folder: string; readonly io: Pick<ChildIo, 'world' | 'log'> },
@@ -37,15 +44,19 @@ export function createQuarantine(
       count += rows;
       if (count > limit) throw tooMany(`in stream ${stream}`);
     },
-    refuse(stream, { column, reason, key }) {
+    refuse(stream, row) {
+      const { column, reason, key } = row;
       const sentence = `stream ${stream}, column ${column}, row ${key}: ${reason}`;
       if (settings.error_policy !== 'quarantine') throw new Failure('value_refused', sentence);
       if (count >= limit) throw tooMany(sentence);
       count++;
       if (logged++ < LOGGED) options.io.log({ level: 'warn', message: `refused: ${sentence}` });
       mkdirSync(options.folder, { recursive: true });
-      const line = { time: options.io.world.now().toISOString(), stream, column, key, reason };
-      appendFileSync(join(options.folder, 'quarantine.ndjson'), `${JSON.stringify(line)}\n`);
+      const path = join(options.folder, QUARANTINE_FILE);
+      // Asked each time: readers of a shared load write to the same file.
+      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+      const line = printLine({ ...row, stream, time: options.io.world.now() }, size < FILE_BYTES);
+      appendFileSync(path, line, { mode: 0o600 });
     },
   };
 }
