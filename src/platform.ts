@@ -361,6 +361,7 @@ async function createReplication(rooms: ReplicationRooms): Promise<Replication> 
     engine,
     access,
     connectors: await loadConnectors(),
+    dataDir: config.dataDir,
     prober: createProber(probe),
     schedule: {
       check: (frequency) => void parseFrequency(frequency),

@@ -13,6 +13,7 @@ export { describeStats, runConnectorCommand } from './command.ts';
 export type { CommandIo } from './command.ts';
 export { createSync } from './room.ts';
 export type { Sync, SyncRooms } from './room.ts';
+export type { RefusedRows } from './attempt/refused-rows.ts';
 export { checkProject } from './definitions/checks.ts';
 export { showForm } from './definitions/form.ts';
 export type { ComponentAsk, ComponentStart } from './definitions/component-starts.ts';

@@ -1,4 +1,5 @@
 import type { TablePlace } from '../connectors/kit/index.ts';
+import { openRefusedRows, type RefusedRows } from './attempt/refused-rows.ts';
 import { createConnections, type Connections } from './definitions/connections.ts';
 import { readGauges, type JobGauge } from './definitions/gauges.ts';
 import { createJobRuns, type JobRuns } from './definitions/job-runs.ts';
@@ -25,11 +26,17 @@ export interface Sync {
   openSettings(kind: ConnectionKind, id: number): Promise<OpenSettings>;
   /** Warehouses of the project's destinations, for the catalog that serves their tables. */
   places(project: string): Promise<TablePlace[]>;
+  /** Rows that a run refused, as far as they are kept on this machine; undefined when there are none. */
+  refusedRows(runId: string): Promise<RefusedRows | undefined>;
   /** The newest run of every job, for metrics. */
   gauges(): Promise<JobGauge[]>;
 }
 
-export type SyncRooms = DefinitionRooms & { readonly prober: Prober };
+export type SyncRooms = DefinitionRooms & {
+  readonly prober: Prober;
+  /** Where workers of this machine keep the folders of runs. */
+  readonly dataDir: string;
+};
 
 /** Builds the room. Touches nothing: the first call that needs the database makes the first query. */
 export function createSync(rooms: SyncRooms): Sync {
@@ -47,6 +54,7 @@ export function createSync(rooms: SyncRooms): Sync {
     trials: createTrials(rooms, rooms.prober),
     openSettings: (kind, id) => openSettings(rooms, kind, id),
     places: (project) => listPlaces(rooms, project),
+    refusedRows: (runId) => openRefusedRows(rooms.dataDir, runId),
     gauges: () => readGauges(rooms),
   };
 }

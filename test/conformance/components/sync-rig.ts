@@ -53,6 +53,7 @@ export async function startSyncRig(): Promise<SyncRig> {
     engine,
     access,
     connectors: await loadConnectors(),
+    dataDir: '',
     prober: unused as never,
     schedule: { check: () => {}, set: async () => {}, remove: async () => {} },
   });

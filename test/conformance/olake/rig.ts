@@ -82,6 +82,7 @@ async function startParts(options: RigOptions, closing: Closing): Promise<Omit<R
     engine,
     access,
     connectors: connectorStandIns(),
+    dataDir: config.dataDir,
     prober: proberStandIn,
     schedule: {
       check: (frequency) => void parseFrequency(frequency),

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { jobKey } from '../../../src/sync/index.ts';
 import { ADMIN, startRig, type Rig } from './rig.ts';
-import { send, signIn, type Reply } from './wire.ts';
+import { send, signIn, untar, type Reply } from './wire.ts';
 
 const WAIT_MS = 30_000;
 let rig: Rig;
@@ -344,14 +344,3 @@ describe('a job that is changed while its schedule fires', () => {
     assert.equal(dataOf<{ frequency: string }>(await call('GET', `${P}/jobs/${job}`)).frequency, '10-hours');
   });
 });
-
-function untar(bytes: Buffer): Map<string, string> {
-  const files = new Map<string, string>();
-  for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0;) {
-    const name = bytes.toString('latin1', at, at + 100).replace(/\0.*$/s, '');
-    const size = Number.parseInt(bytes.toString('latin1', at + 124, at + 136), 8);
-    files.set(name, bytes.toString('utf8', at + 512, at + 512 + size));
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-  return files;
-}

@@ -69,7 +69,7 @@ export async function runSync(work: SyncWork, io: ChildIo): Promise<SyncResult> 
     await syncAll(tools, streams);
     if (tools.quarantine.count > 0)
       warn(
-        `${tools.quarantine.count} rows were refused and kept in quarantine: quarantine.ndjson of the run's folder on this machine`,
+        `${tools.quarantine.count} rows were refused and kept in quarantine: quarantine.ndjson of the run's folder on this machine, and of the download of this log`,
       );
   } finally {
     end();
