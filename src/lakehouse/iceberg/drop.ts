@@ -14,14 +14,14 @@ export interface DropTable {
 
 /**
  * Removes the table from the catalog, then its files when they lie at the usual place. `kept` names the place of files
- * that stay. A table that does not exist is no error; files that a kill in between leaves go when the next table is made
- * there.
+ * that stay. A table that does not exist is no error; files that a kill in between leaves go with the next drop, or when
+ * the next table is made there.
  */
 export async function dropIcebergTable(
   options: DropTable,
 ): Promise<{ readonly dropped: boolean; readonly kept?: string }> {
   const { storage, catalog, name, world } = options;
-  if (!(await catalog.exists(name))) return { dropped: false };
+  if (!(await catalog.exists(name))) return { dropped: await finishDrop(storage, options.location) };
   const location = await readLocation(options);
   const isUsual = location === undefined || location === options.location;
   if (isUsual) await storage.put(dropMarker(options.location), Buffer.alloc(0));
@@ -45,9 +45,14 @@ async function readLocation(options: DropTable): Promise<string | undefined> {
 
 const dropMarker = (location: string): string => `${location}/metadata/penstock.dropped`;
 
-/** Removes the files of a table whose drop was cut short. Call only while the catalog knows no table of the name. */
-export async function finishDrop(storage: Storage, location: string): Promise<void> {
-  if ((await storage.size(dropMarker(location))) !== undefined) await removeOurs(storage, location);
+/**
+ * Removes the files of a table whose drop was cut short; false when there was none. Call only while the catalog knows no
+ * table of the name.
+ */
+export async function finishDrop(storage: Storage, location: string): Promise<boolean> {
+  if ((await storage.size(dropMarker(location))) === undefined) return false;
+  await removeOurs(storage, location);
+  return true;
 }
 
 /** The two folders of a table, and what they lie in when nothing else is there: it may have been somebody's before. */

@@ -4,8 +4,9 @@ import { finishedName } from '../../storage/index.ts';
 import { baseName, isOurFile } from './layout.ts';
 
 /**
- * Removes a table: first what decides about it, then its files; files of others in its folder stay. A crash in between leaves either the whole table or files
- * that no manifest lists, which the next opening removes. True when there was a table.
+ * Removes a table: first what decides about it, then its files; files of others in its folder stay. A crash in between
+ * leaves either the whole table or files that no manifest lists: the next drop removes them, or the next opening. True when
+ * there was anything of a table.
  */
 export async function dropParquetTable(
   { storage, world }: { storage: Storage; world: World },
@@ -13,20 +14,23 @@ export async function dropParquetTable(
 ): Promise<boolean> {
   const manifest = `${folder}/_manifest.json`;
   const claims = await storage.list(`${folder}/_commits`);
-  if (claims.length === 0 && (await storage.size(manifest)) === undefined) return false;
-  for (const claim of claims) await storage.remove(claim);
-  await storage.remove(manifest);
-  world.reach('parquet.manifest-removed');
-  await removeOurs(storage, folder);
-  return true;
+  const isTable = claims.length > 0 || (await storage.size(manifest)) !== undefined;
+  if (isTable) {
+    for (const claim of claims) await storage.remove(claim);
+    await storage.remove(manifest);
+    world.reach('parquet.manifest-removed');
+  }
+  return removeOurs(storage, folder, isTable);
 }
 
 /** The folder as a whole when all in it is the table's; else only that: a folder may have been somebody's before. */
-async function removeOurs(storage: Storage, folder: string): Promise<void> {
+async function removeOurs(storage: Storage, folder: string, wasTable: boolean): Promise<boolean> {
   const all = await storage.list(folder, { unfinished: true });
   const ours = all.filter((path) => isOfTable(path.slice(folder.length + 1).replaceAll('\\', '/')));
-  if (ours.length === all.length) return storage.removeFolder(folder);
-  for (const path of ours) await storage.remove(path);
+  if (ours.length === 0 && !wasTable) return false;
+  if (ours.length === all.length) await storage.removeFolder(folder);
+  else for (const path of ours) await storage.remove(path);
+  return true;
 }
 
 /** Files of which the table's writer has made or begun. */
