@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { createFollowed, publish, startLogSource } from './changes-support.ts';
 import type { LogSource } from './changes-support.ts';
 import { killAtEveryPoint } from './crash-support.ts';
+import { testKills } from './points.ts';
 import { createJob } from './sync-support.ts';
 import { lakeRows, newestRows, sourceRows } from './support/orders.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
@@ -78,7 +79,6 @@ async function killEverywhere(options: JobOptions, prepare: (job: LakeJob) => Pr
       check: (place) => assertEqual(job, options, place),
       save: source.saveSlot,
       movesOn: true,
-      expected: ['sync.log-acknowledged'],
       kind: options.destination,
     });
   } finally {
@@ -109,3 +109,5 @@ for (const destination of DESTINATIONS) {
     });
   });
 }
+
+testKills('changes-crash');

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import type { Lab } from '../../src/orchestrate/lab.test-support.ts';
 import { startMailServer, type MailServer } from '../support/mail.ts';
+import { noteKill, testKills } from './points.ts';
 import { createMailLab } from './support/mail-lab.ts';
 
 const WORKER = fileURLToPath(new URL('support/mail-worker.ts', import.meta.url));
@@ -50,6 +51,7 @@ async function dieAt({ lab, config }: Place, stopAt: string): Promise<void> {
   const child = spawn(process.execPath, [WORKER, options], { stdio: 'inherit' });
   const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
   assert.equal(signal, 'SIGKILL', `the worker reached ${stopAt}`);
+  noteKill(stopAt);
 }
 
 interface Row {
@@ -153,3 +155,5 @@ describe('a mail about a job', { concurrency: 3 }, () => {
       await lab.ended(run.number);
     }));
 });
+
+testKills('mail');

@@ -10,6 +10,7 @@ import { createWorld } from '../../src/world.ts';
 import { startTestPostgres } from '../support/postgres.ts';
 import { keepProcess, type KeptProcess } from './support/processes.ts';
 import { until } from '../support/waiting.ts';
+import { noteKill, testKills } from './points.ts';
 import { openScheduleRooms } from './support/schedule-process.ts';
 
 /** More than one process sees to at once. */
@@ -92,6 +93,7 @@ describe('schedules under kill -9 of the processes that tick', () => {
     await makeDue(1);
     const dying = keep('dies');
     await until('a death before the commit', async () => dying.killed() > 0);
+    noteKill('orchestrate.ticks-seen');
     const [worker, other] = [keep('works'), keep('ticks')] as const;
     for (let tick = 1; tick <= TICKS; tick++) {
       if (tick > 1) await makeDue(tick);
@@ -136,3 +138,5 @@ async function assertOneJobForEachTick(): Promise<void> {
   assert.equal(await count('select count(*) as n from orchestration_tick'), 0);
   assert.equal(await count('select count(*) as n from schedule where last_error is not null'), 0);
 }
+
+testKills('schedules');

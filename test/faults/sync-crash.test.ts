@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
 import { stopsOf } from './crash-support.ts';
+import { noteKill, testKills } from './points.ts';
 import { createJob } from './sync-support.ts';
 import { createOrders, lakeRows, newestRows, sourceRows } from './support/orders.ts';
 import type { Destination, JobOptions, LakeJob } from './sync-support.ts';
@@ -51,6 +52,7 @@ async function killAndResume(job: LakeJob, options: JobOptions, { stopAt, record
   const old = lakeRows(await job.read());
   const killed = await job.attempt({ run: 'run-killed', stopAt });
   assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
+  noteKill(stopAt);
   // A reader who globs a folder may see two sets for an instant; one who asks the catalog never does.
   if (options.mode === 'full_refresh' && options.destination === 'iceberg') {
     const now = lakeRows(await job.read());
@@ -104,3 +106,14 @@ for (const destination of DESTINATIONS) {
     });
   }
 }
+
+describe('a sync of full_refresh to iceberg that is killed in the run after one that was killed and given up', () => {
+  it('yields each row exactly once', async () => {
+    await killEverywhere({ destination: 'iceberg', mode: 'full_refresh' }, async (job) => {
+      const killed = await job.attempt({ run: 'run-given-up', stopAt: 'sync.state-saved:2' });
+      assert.equal(killed.failure?.kind, 'worker_lost');
+    });
+  });
+});
+
+testKills('sync-crash');

@@ -9,6 +9,7 @@ import type { TestS3 } from '../support/s3.ts';
 import { startS3 } from '../support/s3.ts';
 import type { TestSource } from '../support/source.ts';
 import { startTestSource } from '../support/source.ts';
+import { noteKill, testKills } from './points.ts';
 import type { Destination, LakeJob } from './sync-support.ts';
 import type { Row } from './support/lake-tables.ts';
 import { createJob } from './sync-support.ts';
@@ -86,6 +87,7 @@ describe('a sync into a bucket', () => {
           await source.run(`insert into orders select max(id) + 1, 'more', 1, now() from orders`);
           const killed = await job.attempt({ run: `run-${stopAt}`, stopAt });
           assert.equal(killed.failure?.kind, 'worker_lost', `${stopAt} was not reached`);
+          noteKill(stopAt);
           s3.faults.add({ operation: 'PutObject', after: 2, count: 1, effect: 'lost answer' });
           s3.faults.add({ operation: 'GetObject', after: 1, count: 1, effect: 'truncate' });
           const resumed = await job.attempt({ run: `run-${stopAt}` });
@@ -128,3 +130,5 @@ describe('a sync into a bucket', () => {
     }
   });
 });
+
+testKills('sync-s3');

@@ -63,7 +63,12 @@ export interface LakeJob {
   /** Compares the tables with the source whole, as `penstock.verify` does. */
   verify(): Promise<readonly StreamVerdict[]>;
   /** Looks after the table, as `penstock.maintain` does. */
-  maintain(policy: MaintenancePolicy, options?: Pick<AttemptOptions, 'stopAt' | 'clockShiftMs'>): Promise<Upkeep>;
+  maintain(
+    policy: MaintenancePolicy,
+    options?: Pick<AttemptOptions, 'stopAt' | 'clockShiftMs'>,
+  ): Promise<TableWork<UpkeepResult>>;
+  /** Drops the tables, as `penstock.clear` does. */
+  clear(options?: Pick<AttemptOptions, 'stopAt'>): Promise<TableWork<{ dropped: number }>>;
   /** Parquet files that a reader would see below the table's folder. */
   visibleFiles(table?: string): Promise<string[]>;
   stagedFiles(): Promise<string[]>;
@@ -79,10 +84,11 @@ export interface LakeJob {
   remove(): Promise<void>;
 }
 
-export interface Upkeep {
+/** What became of work on the tables themselves. */
+export interface TableWork<Result> {
   readonly failure?: Failure;
   readonly points: readonly string[];
-  readonly result?: UpkeepResult;
+  readonly result?: Result;
 }
 
 export interface JobOptions {
@@ -177,6 +183,22 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
     answer: async (question) => answerFromCatalog(tables, question) ?? null,
   };
 
+  const names = catalog.streams.map(tableOf);
+  async function workOnTables<Result>(
+    work: Work,
+    { stopAt, clockShiftMs }: AttemptOptions = {},
+  ): Promise<TableWork<Result>> {
+    const points: string[] = [];
+    const host = { ...plainHost, point: (name: string) => void points.push(name) };
+    const traced: Work = { ...work, stopAt, tracePoints: true };
+    try {
+      const done = stopAt === undefined ? performHere(traced, host, clockShiftMs) : runInChild(traced, host);
+      return { points, result: (await done) as Result };
+    } catch (error) {
+      return { points, failure: error as Failure };
+    }
+  }
+
   return {
     folder,
     attempt,
@@ -184,18 +206,8 @@ export async function createJob(source: Pick<OpenConnection, 'config'>, options:
       const work: Work = { kind: 'verify', ...surroundings, catalog, source: connection };
       return ((await performHere(work, plainHost)) as VerifyResult).streams;
     },
-    async maintain(policy, { stopAt, clockShiftMs } = {}) {
-      const points: string[] = [];
-      const names = catalog.streams.map(tableOf);
-      const work: Work = { kind: 'maintain', ...surroundings, stopAt, tracePoints: true, tables: names, policy };
-      const host = { ...plainHost, point: (name: string) => void points.push(name) };
-      try {
-        const done = stopAt === undefined ? performHere(work, host, clockShiftMs) : runInChild(work, host);
-        return { points, result: (await done) as UpkeepResult };
-      } catch (error) {
-        return { points, failure: error as Failure };
-      }
-    },
+    maintain: (policy, ask) => workOnTables({ kind: 'maintain', ...surroundings, tables: names, policy }, ask),
+    clear: (ask) => workOnTables({ kind: 'clear', ...surroundings, tables: names }, ask),
     folderOf: (table = 'orders') => tableFolder(table),
     metadata: (table = 'orders', read = readFile) => readMetadata(tables, nameOf(table), read),
     writeAsOther: (table = 'orders') => commitAsOther(tables, nameOf(table)),

@@ -20,7 +20,7 @@ export async function expireSnapshots(
   { olderThanMs, keepAtLeast }: NonNullable<UpkeepPolicy['expireSnapshots']>,
 ): Promise<ExpiryResult> {
   const { options, committer } = session;
-  const removal = createRemoval(session, 'upkeep.expired-file-removed');
+  const removal = createRemoval(session, () => options.world.reach('upkeep.expired-file-removed'));
   const trim = (metadata: TableMetadata): TableMetadata =>
     trimHistory(metadata, {
       keepAtLeast: Math.max(1, keepAtLeast),

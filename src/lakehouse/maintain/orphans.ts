@@ -18,7 +18,7 @@ export async function removeOrphans(
   { olderThanMs }: NonNullable<UpkeepPolicy['removeOrphans']>,
 ): Promise<Removal> {
   const { options, committer } = session;
-  const removal = createRemoval(session, 'upkeep.orphan-removed');
+  const removal = createRemoval(session, () => options.world.reach('upkeep.orphan-removed'));
   // Written anew and then listed: by it the storage's own clock tells the age of its files, should ours be wrong.
   await session.announce();
   const found = await listFiles(session, options.world.now().getTime() - olderThanMs);

@@ -11,8 +11,9 @@ export interface Removal {
 /** Files that are removed at the same time: on an object store each takes a round trip. */
 const AT_A_TIME = 8;
 
-export function createRemoval({ options, committer }: UpkeepSession, point: string): Removal {
-  const { storage, world, signal } = options;
+/** `onRemoved` is called after each file. */
+export function createRemoval({ options, committer }: UpkeepSession, onRemoved: () => void): Removal {
+  const { storage, signal } = options;
   const { location } = committer.current.metadata;
   let files = 0;
   let bytes = 0;
@@ -23,7 +24,7 @@ export function createRemoval({ options, committer }: UpkeepSession, point: stri
     await storage.remove(path);
     files += 1;
     bytes += size;
-    world.reach(point);
+    onRemoved();
   }
   return {
     get files() {

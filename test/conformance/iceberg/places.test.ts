@@ -80,10 +80,12 @@ describe('a server that dies in a commit', () => {
   it('between metadata file and swap leaves the table as it was; after the swap, as it is to be', async () => {
     await create('crash');
     const whole = (await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text;
-    fails = 'warehouse.before-swap';
-    assert.equal((await setProperty('crash')).status, 500);
-    fails = undefined;
-    assert.equal((await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text, whole);
+    for (const point of ['warehouse.metadata-written', 'warehouse.before-swap']) {
+      fails = point;
+      assert.equal((await setProperty('crash')).status, 500);
+      fails = undefined;
+      assert.equal((await call(rig, 'GET /v1/p/namespaces/n/tables/crash')).text, whole);
+    }
     assert.equal((await setProperty('crash')).status, 200);
     fails = 'warehouse.swapped';
     assert.equal((await setProperty('crash')).status, 500);

@@ -14,6 +14,13 @@ const OCCURRENCES = 3;
 
 /** Death at every stopping point, in a process of its own. */
 export function crashTests(options: ConformanceOptions): void {
+  const killed = new Set<string>();
+  /** Runs the child until it dies at the point; false when it ended without reaching it. */
+  const crash = async (folder: string, death: Death): Promise<boolean> => {
+    const isDead = await dies(options, folder, death);
+    if (isDead) killed.add(death.at.split(':')[0]!);
+    return isDead;
+  };
   it('the story reaches no stopping point that is not declared', async (t) => {
     const bench = await setUp(t, options);
     const reached = new Set<string>();
@@ -30,7 +37,7 @@ export function crashTests(options: ConformanceOptions): void {
     it(`a crash at ${point} loses nothing and doubles nothing`, async (t) => {
       for (let occurrence = 1; occurrence <= (options.occurrences ?? OCCURRENCES); occurrence++) {
         const bench = await setUp(t, options);
-        if (!(await crash(options, bench.folder, { at: `${point}:${occurrence}` }))) break;
+        if (!(await crash(bench.folder, { at: `${point}:${occurrence}` }))) break;
         await recoverStory(bench, options);
       }
     });
@@ -39,8 +46,8 @@ export function crashTests(options: ConformanceOptions): void {
   it('a second crash, while or after the first is recovered, changes nothing', async (t) => {
     for (const point of options.doubleCrashes ?? options.stoppingPoints) {
       const bench = await setUp(t, options);
-      if (!(await crash(options, bench.folder, { at: `${point}:2` }))) continue;
-      await crash(options, bench.folder, { at: `${point}:1` });
+      if (!(await crash(bench.folder, { at: `${point}:2` }))) continue;
+      await crash(bench.folder, { at: `${point}:1` });
       await recoverStory(bench, options);
     }
   });
@@ -49,13 +56,19 @@ export function crashTests(options: ConformanceOptions): void {
     for (const point of await pointsOfDrop(t, options)) {
       const bench = await setUp(t, options);
       await tellStory(await bench.open());
-      if (!(await crash(options, bench.folder, { at: `${point}:1`, task: 'drop' }))) continue;
+      if (!(await crash(bench.folder, { at: `${point}:1`, task: 'drop' }))) continue;
       const session = await bench.open();
       const table = await session.openTable(conformanceTable());
       assert.deepEqual(await bench.words(), wordsOf(visibleAfter(table.checkpoint?.seq ?? 0)));
       await table.close();
       await bench.assertTidy();
     }
+  });
+
+  it('dies at every point that it shall die at: none is declared that nothing comes by', () => {
+    const declared = options.crashPoints ?? options.stoppingPoints;
+    const missed = declared.filter((point) => !killed.has(point) && !options.triedElsewhere?.includes(point));
+    assert.deepEqual(missed, []);
   });
 }
 
@@ -106,8 +119,7 @@ interface Death {
   readonly task?: 'story' | 'drop';
 }
 
-/** Runs the child until it dies at the point; false when it ended without reaching it. */
-async function crash(options: ConformanceOptions, folder: string, death: Death): Promise<boolean> {
+async function dies(options: ConformanceOptions, folder: string, death: Death): Promise<boolean> {
   const { at, task = 'story' } = death;
   const script = fileURLToPath(new URL('./destination-child.ts', import.meta.url));
   const child = spawn(process.execPath, [script, options.place.href, folder, at, task], { stdio: 'inherit' });

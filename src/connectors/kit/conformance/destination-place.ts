@@ -21,6 +21,8 @@ export interface ConformanceOptions {
   readonly stoppingPoints: readonly string[];
   /** Those of them to die at, when the others are tried by another suite of the same code; all when absent. */
   readonly crashPoints?: readonly string[];
+  /** Points that the story of the suite does not come by: other suites try them. */
+  readonly triedElsewhere?: readonly string[];
   /** How many occurrences of each point are tried; 3 when absent. Fewer where the same code runs on another storage. */
   readonly occurrences?: number;
   /** The points after which a second crash is tried; all when absent. */
