@@ -6,7 +6,10 @@ import { join } from 'node:path';
 export async function findLeftOverFolders(prefix: string): Promise<string[]> {
   const names = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix));
   return names
-    .filter((name) => !isRunning(Number(name.slice(prefix.length).split('-')[0])))
+    .filter((name) => {
+      const [, owner] = /^(\d+)-/.exec(name.slice(prefix.length)) ?? [];
+      return owner !== undefined && !isRunning(Number(owner));
+    })
     .map((name) => join(tmpdir(), name));
 }
 

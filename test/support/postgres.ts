@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '../../src/store/index.ts';
 import type { EmbeddedPostgres } from '../../src/store/index.ts';
 import { createWorld } from '../../src/world.ts';
+import { findLeftOverFolders } from './left-over-folders.ts';
 import { makeOnce } from './made-once.ts';
 
 export interface TestPostgresOptions {
@@ -21,9 +22,12 @@ export interface TestPostgresOptions {
 /** The long-lived folder of servers for tests: shared by test processes, and holder of the copied programs. */
 export const SHARED_FOLDER = join(tmpdir(), `penstock-dev-postgres-${userInfo().uid}`);
 
+const FOLDER_PREFIX = 'penstock-test-postgres-';
+
 /** A real server in a fresh folder; `stop` ends it and removes the folder. Its `url` is over TCP when it listens. */
 export async function startTestPostgres(options: TestPostgresOptions = {}): Promise<EmbeddedPostgres> {
-  const folder = await mkdtemp(join(tmpdir(), 'penstock-test-postgres-'));
+  await (leftOversEnded ??= endLeftOvers());
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     await copyCluster(folder, options.version);
@@ -43,6 +47,22 @@ export async function startTestPostgres(options: TestPostgresOptions = {}): Prom
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+let leftOversEnded: Promise<void> | undefined;
+
+/** Servers of test processes that were killed, by a timeout or by hand, go on without them: ends them, removes their files. */
+async function endLeftOvers(): Promise<void> {
+  for (const folder of await findLeftOverFolders(FOLDER_PREFIX)) {
+    const about = await readFile(join(folder, 'postgres/cluster/postmaster.pid'), 'utf8').catch(() => '');
+    const [pid = '', , , , socketDir = ''] = about.split('\n');
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    // The number may be another process's by now. SIGQUIT: at once, without a checkpoint.
+    if (command.includes(folder)) process.kill(Number(pid), 'SIGQUIT');
+    const places = [folder, ...(basename(socketDir).startsWith('penstock-') ? [socketDir] : [])];
+    // Several may do so at once, while the server still ends.
+    for (const place of places) await rm(place, { recursive: true, force: true, maxRetries: 5 }).catch(() => undefined);
   }
 }
 

@@ -2,7 +2,7 @@
  * The README's second command: `npm test`. Checks the house, starts one real PostgreSQL that the suites share, runs all
  * suites, then the slow ones that want the machine for themselves. `npm test -- PATH…` runs only the named test files.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,9 @@ function run(stage: Stage, environment: Record<string, string>): Promise<boolean
       stdio: 'inherit',
       env: { ...process.env, ...environment },
     });
+    running = child;
     child.on('close', (code) => {
+      running = undefined;
       console.log(
         `== ${stage.name}: ${code === 0 ? 'passed' : 'FAILED'} in ${((performance.now() - started) / 1000).toFixed(0)} s`,
       );
@@ -67,11 +69,21 @@ function plan(chosen: readonly string[]): Stage[] {
   ];
 }
 
+/** Ends the stage that runs, and begins no other: the server ends as after any run. */
+function stop(): void {
+  isStopped = true;
+  running?.kill('SIGTERM');
+}
+
+let running: ChildProcess | undefined;
+let isStopped = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+
 const postgres = await startTestPostgres();
 const environment = { TEST_POSTGRES_URL: postgres.url, NODE_COMPILE_CACHE: COMPILED };
 let passed = true;
 try {
-  for (const stage of plan(process.argv.slice(2))) passed = (await run(stage, environment)) && passed;
+  for (const stage of plan(process.argv.slice(2))) passed = !isStopped && (await run(stage, environment)) && passed;
 } finally {
   await postgres.stop();
 }
