@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ComponentCall, ComponentSpec } from '../components/kit/index.ts';
 import { Failure, type FailureKind } from '../errors.ts';
 
@@ -8,6 +9,8 @@ export interface Holds {
   release(name: string, result?: unknown): void;
   isRunning(name: string): boolean;
 }
+
+const PATIENCE_MS = 60_000;
 
 const anything = { type: 'object', additionalProperties: true };
 
@@ -89,7 +92,12 @@ export function createHolds(): { holds: Holds; spec: ComponentSpec } {
     execute,
   };
   const holds: Holds = {
-    begun: (name) => of(name).begun.promise,
+    async begun(name) {
+      const late = delay(PATIENCE_MS, undefined, { ref: false }).then(() => {
+        throw new Error(`the call ${name} did not begin in time`);
+      });
+      await Promise.race([of(name).begun.promise, late]);
+    },
     release: (name, result = {}) => of(name).end.resolve(result),
     isRunning: (name) => of(name).isRunning,
   };

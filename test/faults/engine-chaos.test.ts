@@ -62,7 +62,10 @@ describe('the engine under kill -9 of api, workers and database', () => {
     let kills = 0;
     const end = performance.now() + SECONDS * 1000;
     await until('a first run is accepted', () => acknowledged.size > 0);
-    for (let turn = 0; performance.now() < end; turn++) {
+    // Longer on a machine that is so busy that little was done to it.
+    const isEnough = (): boolean => kills >= SECONDS / 3 && acknowledged.size > SECONDS;
+    const last = end + 2 * SECONDS * 1000;
+    for (let turn = 0; performance.now() < end || (performance.now() < last && !isEnough()); turn++) {
       await delay(KILL_EVERY_MS);
       // It may be on its way up still.
       while (!victims[turn % victims.length]!()) await delay(50);
