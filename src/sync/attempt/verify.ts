@@ -182,7 +182,7 @@ function compare(
     buckets: BUCKETS,
     differentBuckets: different,
     leftOut,
-    ...(different > 0 && { note: 'changes at the source since the last sync show as differences as well' }),
+    ...(different > 0 && { note: 'changes since the last sync, and rows in quarantine, show as differences as well' }),
   };
 }
 

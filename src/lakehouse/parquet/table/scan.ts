@@ -60,7 +60,10 @@ interface ScannedPart {
 }
 
 async function scanFile({ storage, signal, sink }: ParquetScan, { path, rows, wanted }: ScannedPart): Promise<void> {
-  const reader = await openVectorReader(storage, path);
+  const reader = await openVectorReader(storage, path).catch((cause: unknown) => {
+    if (cause instanceof Failure) throw cause;
+    throw new Failure('storage_failed', `The data file "${path}" cannot be read as Parquet.`, { cause });
+  });
   if (reader.rows !== rows) {
     throw new Failure('storage_failed', `The data file "${path}" has ${reader.rows} rows; its manifest says ${rows}.`);
   }
