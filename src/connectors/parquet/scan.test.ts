@@ -120,8 +120,7 @@ describe('reading a Parquet table back', () => {
   it('ends in words when a full load replaces the table meanwhile, or a file is gone or damaged', async () => {
     await append(session, { first: 0, seq: 1 });
     await append(session, { first: 10, seq: 2 });
-    const before = await dataFiles();
-    assert.equal(before.length, 2);
+    assert.equal((await dataFiles()).length, 2);
     const replace = async (): Promise<void> => {
       const table = await session.openTable(conformanceTable());
       const unit = table.beginUnit();
