@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { setTimeout as delay } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import { sql } from 'kysely';
 import { createTestStore } from '../../test/support/database.ts';
 import type { TestStore } from '../../test/support/database.ts';
+import { until } from '../../test/support/waiting.ts';
 import { createScheduler, fireKey } from './index.ts';
 import type { OnFire, Scheduler } from './index.ts';
 
@@ -45,7 +45,7 @@ describe('the scheduler', () => {
     const schedulers = [create(), create(), create()];
     await set(schedulers[0]!, 'test/second', '@every 1s');
     const ticking = schedulers.map((scheduler) => scheduler.start());
-    while ((await firesOf('test/second')).length < 4) await delay(50);
+    await until('four fires', async () => (await firesOf('test/second')).length >= 4);
     for (const one of ticking) await one.stop();
     await test.store.transaction((tx) => schedulers[0]!.remove(tx, 'test/second'));
     const times = (await firesOf('test/second')).map((due) => due.getTime());

@@ -68,7 +68,7 @@ describe('the engine under kill -9 of api, workers and database', () => {
     for (let turn = 0; performance.now() < end || (performance.now() < last && !isEnough()); turn++) {
       await delay(KILL_EVERY_MS);
       // It may be on its way up still.
-      while (!victims[turn % victims.length]!()) await delay(50);
+      await until('a process to kill', () => victims[turn % victims.length]!());
       kills += 1;
     }
     storm.abort();

@@ -3,11 +3,11 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { readConfig } from '../../config.ts';
 import { createTestCall, execute, type TestCallOptions } from '../kit/attempt.test-support.ts';
 import type { ComponentPorts, ComponentSpec, Parameters, ProcessEnd } from '../kit/index.ts';
 import { component } from './component.ts';
+import { until } from '../../../test/support/waiting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-container-'));
 const dataDir = join(folder, 'data');
@@ -128,7 +128,7 @@ describe('container.run', () => {
   it('ends and removes the container when it is cancelled', async () => {
     const { call, lines, controller } = createTestCall({ image: 'alpine:3', args: ['wait-for-ever'] }, { task: 't_1' });
     const ending = spec.execute(call);
-    while (lines.length === 0) await delay(20);
+    await until('the container says something', () => lines.length > 0);
     const reason = new Error('cancelled by the test');
     controller.abort(reason);
     await assert.rejects(ending, reason);

@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { chown, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import type { EmbeddedPostgres } from '../../../src/store/index.ts';
 import { startEmbeddedPostgres } from '../../../src/store/index.ts';
 import { testOptions } from '../../support/postgres.ts';
+import { until } from '../../support/waiting.ts';
 
 /** One PostgreSQL of a pair. */
 export interface PairedPostgres {
@@ -47,7 +47,7 @@ export async function startPostgresPair(): Promise<PostgresPair> {
     async caughtUp() {
       const [row] = await primary.run('select pg_current_wal_flush_lsn()::text as lsn');
       const replayed = `select pg_last_wal_replay_lsn() >= '${String(row!['lsn'])}'::pg_lsn as done`;
-      while ((await standby.run(replayed))[0]!['done'] !== true) await delay(20);
+      await until('the standby has replayed all', async () => (await standby.run(replayed))[0]!['done'] === true);
     },
     async remove() {
       await Promise.all([primary.remove(), standby.remove()]);
