@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, open, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { createWorld } from '../../../world.ts';
+import { createQuarantine } from './quarantine.ts';
 import type { QuarantineLine } from './quarantine-line.ts';
 import { printLine } from './quarantine-line.ts';
 
@@ -48,4 +53,33 @@ test('a row without values, or one that comes when the file is full, keeps its k
   assert.equal(lineOf({ id: '7' }, false).values, undefined);
   const { key, reason, values } = JSON.parse(printLine(head, true)) as QuarantineLine;
   assert.deepEqual([key, reason, values], ['id=7', 'too long', undefined]);
+});
+
+test('what a run keeps is bounded: above 64 MiB rows are kept without their values', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'penstock-quarantine-'));
+  try {
+    const io = { world: createWorld(), log: () => undefined };
+    const quarantine = createQuarantine({ error_policy: 'quarantine' }, { folder, io });
+    const { stream, time, ...row } = head;
+    assert.ok(time && stream);
+    const path = join(folder, 'quarantine.ndjson');
+    quarantine.refuse(stream, { ...row, values: () => ({ id: '7' }) });
+    assert.match(await readFile(path, 'utf8'), /"values":\{"id":"7"\}\}\n$/);
+    const full = 64 * 1024 * 1024;
+    await truncate(path, full);
+    quarantine.refuse(stream, { ...row, values: () => assert.fail('nobody asks for them') });
+    const { size } = await stat(path);
+    const file = await open(path);
+    const { buffer } = await file.read(Buffer.alloc(size - full), 0, size - full, full);
+    await file.close();
+    assert.deepEqual(Object.keys(JSON.parse(buffer.toString()) as object), [
+      'time',
+      'stream',
+      'column',
+      'key',
+      'reason',
+    ]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
