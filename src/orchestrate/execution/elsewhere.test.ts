@@ -106,7 +106,7 @@ describe('a component on another server', () => {
     );
     for (const shown of [JSON.stringify(results), JSON.stringify(events), rows.rows[0]!.all]) {
       assert.match(shown, /refused/);
-      assert.doesNotMatch(shown, /hunter|4711|\b1-\d+-[0-9a-f]{40}/);
+      assert.doesNotMatch(shown, /hunter|(?<!\d)4711(?!\d)|\b1-\d+-[0-9a-f]{40}/);
     }
   });
 
