@@ -5,7 +5,7 @@ import type { ScheduleKind, Tick } from './kinds.ts';
 import { claimDue, moveOn, type Claimed, type Move } from './tables.ts';
 
 /** Schedules claimed, fired and moved on in one transaction. */
-export const BATCH = 200;
+export const BATCH = 400;
 
 export interface Firing {
   readonly store: Store;
@@ -16,10 +16,17 @@ export interface Firing {
     | undefined;
 }
 
-/** Claims schedules that are due, fires the newest instant of each, and moves them on. Answers how many of both. */
-export function fireBatch(firing: Firing): Promise<{ readonly claimed: number; readonly moved: number }> {
+/**
+ * Claims schedules that are due, fires the newest instant of each, and moves them on. Answers how many of both; as soon as
+ * a batch is full, so that more may be due, `whenFull` is called.
+ */
+export function fireBatch(
+  firing: Firing,
+  whenFull: () => void,
+): Promise<{ readonly claimed: number; readonly moved: number }> {
   return firing.store.transaction(async (tx) => {
     const claimed = await claimDue(tx, [...firing.kinds.keys()], BATCH);
+    if (claimed.length === BATCH) whenFull();
     const moves: Move[] = [];
     for (const [prefix, schedules] of Map.groupBy(claimed, prefixOf)) {
       moves.push(...(await fireKind(firing, tx, { kind: firing.kinds.get(prefix)!, schedules })));

@@ -99,17 +99,26 @@ type Timing = Pick<ScheduleRow, 'key' | 'frequency' | 'zone'>;
 
 /** Fires until nothing is due that nobody else holds; answers how many schedules were moved on. */
 async function fireAllDue(firing: Firing, signal?: AbortSignal): Promise<number> {
-  const first = await fireBatch(firing);
+  const others = Promise.withResolvers<number>();
+  let areBegun = false;
+  const beginOthers = (): void => {
+    if (areBegun) return;
+    areBegun = true;
+    others.resolve(sumOf(Array.from({ length: LINES - 1 }, line)));
+  };
   const line = async (): Promise<number> => {
     for (let moved = 0; ;) {
-      const batch = await fireBatch(firing);
+      const batch = await fireBatch(firing, beginOthers);
       moved += batch.moved;
       if (batch.claimed < BATCH || batch.moved === 0 || signal?.aborted) return moved;
     }
   };
-  if (first.claimed < BATCH || signal?.aborted) return first.moved;
-  const more = await Promise.all(Array.from({ length: LINES }, line));
-  return more.reduce((sum, moved) => sum + moved, first.moved);
+  const first = line().finally(() => others.resolve(0));
+  return sumOf([first, others.promise]);
+}
+
+async function sumOf(counts: readonly Promise<number>[]): Promise<number> {
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 function startTicking(firing: Firing): { stop(): Promise<void> } {
