@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { connect as connectSocket, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { EXCERPT_BYTES } from '../../columns/index.ts';
+import type { RowExcerpt } from '../../columns/index.ts';
 import type { Failure } from '../../errors.ts';
-import type { SourceSession } from '../kit/index.ts';
+import type { RefusedRow, SourceSession } from '../kit/index.ts';
 import {
   collect,
   openSource,
@@ -266,7 +268,10 @@ describe('memory', () => {
       alter table huge alter t set storage external;
       insert into huge select i, case when i = 2 then repeat('x', 280000000) else 'ok' end from generate_series(1, 4) i`);
     const { session, stream } = await openSource(connector, source.config);
-    const { rows, refused } = await readAll(session, await stream('huge'));
+    const refused: (RefusedRow & { readonly excerpt: RowExcerpt })[] = [];
+    const { rows } = await readAll(session, await stream('huge'), {
+      refuse: (row) => void refused.push({ ...row, excerpt: row.values!() }),
+    });
     assert.deepEqual(rows, [
       ['1', 'ok'],
       ['3', 'ok'],
@@ -277,6 +282,7 @@ describe('memory', () => {
       [['t', 'id=2']],
     );
     assert.match(refused[0]!.reason, /268 MB; at most 256 MB/);
+    assert.deepEqual(refused[0]!.excerpt, { id: '2', t: 'x'.repeat(EXCERPT_BYTES) });
     await session.close();
     await source.run('drop table huge');
   });
