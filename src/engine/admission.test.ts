@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { done, gate, openScriptedEngine } from '../../test/support/scripted-engine.ts';
+import { done, gate, openScriptedEngine, until } from '../../test/support/scripted-engine.ts';
 import type { ScriptedEngine } from '../../test/support/scripted-engine.ts';
 import type { TaskPlan } from './index.ts';
 
@@ -168,6 +168,8 @@ describe('a pool', () => {
       ]),
     );
     await inner.entered;
+    // The first may run before the second is accepted.
+    await until(() => children.length === 2);
     assert.deepEqual(await Promise.all([...children, stranger.runId].map(scripted.stateOf)), [
       'running',
       'planned',
