@@ -101,11 +101,16 @@ export function ownLastWords(output: string): string | undefined {
 
 const OWN_WORDS = /^(docker: |Error: |Error response from daemon: )+/;
 
-/** Whatever the runtime writes is followed by the advice to read its help. */
+/**
+ * What the runtime has to say may be followed by the advice to read its help, and by a line of its log: Docker writes one when
+ * the container is gone before it begins to wait for its end.
+ */
 function lastLine(output: string): string {
-  const lines = output.split('\n').filter((line) => line.trim() !== '' && !/^(Run|See) '.* --help'/.test(line));
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && !BESIDE_THE_POINT.test(line));
   return (lines.at(-1) ?? 'it says nothing').slice(0, 1000);
 }
+
+const BESIDE_THE_POINT = /^((Run|See) '.* --help'|time="[^"]*" level=)/;
 
 const lastWords = (output: string): string => lastLine(output).replace(OWN_WORDS, '');
 

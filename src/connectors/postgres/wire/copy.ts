@@ -176,11 +176,14 @@ function refuse(reading: Reading, { column, reason, fieldsAt }: Refusal): void {
   work.options.refuse({ column: work.columns[column]?.column.name ?? '', reason, key, values });
 }
 
+/** More of a row that is too large to be read is not waited for. */
+const SHOWN_BYTES = 64 * 1024;
+
 function skipLargeRow(reading: Reading, length: number): void {
   const { inbox, head, work } = reading;
   const fieldsAt = inbox.start + 5 + (head.pending ? 19 : 0) + 2;
-  // Enough of the row must be here to say which one it is.
-  if (inbox.end < fieldsAt + 4) return;
+  // Enough of the row must be here to say which one it is, and to show how it begins.
+  if (inbox.end < fieldsAt + SHOWN_BYTES) return;
   const column = findLargestField(inbox.view, { from: fieldsAt, end: inbox.end }, work.columns.length);
   const megabytes = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
   const reason = `the row takes ${megabytes(length)} MB; at most ${megabytes(LARGEST_MESSAGE)} MB can be read`;
