@@ -43,7 +43,7 @@ export async function startS3(options: TestS3Options = {}): Promise<TestS3> {
   const faults = createFaults();
   let seen: S3Request[] = [];
   let buckets = 0;
-  const door: Door = { backend, options, inOrder: createOrder() };
+  const door: Door = { backend, options, inOrder: createOrder(), parts: new Set(), givenUp: new Set() };
 
   const server = createServer((incoming, answer) => {
     const call = readRequest(incoming.method ?? '', incoming.url ?? '', 'x-amz-copy-source' in incoming.headers);
@@ -82,6 +82,10 @@ interface Door {
   readonly options: TestS3Options;
   /** Runs work one after the other. */
   inOrder<T>(work: () => Promise<T>): Promise<T>;
+  /** Parts that are being written. */
+  readonly parts: Set<Promise<unknown>>;
+  /** Uploads that were given up. */
+  readonly givenUp: Set<string>;
 }
 
 interface Visit {
@@ -113,12 +117,29 @@ async function serve(door: Door, { incoming, answer, call, effect }: Visit): Pro
     return send(answer, { ...xmlError(effect.status, effect.code), headers: { ...effect.headers } });
   }
   const act = (): Promise<Reply> => perform(door, call, { incoming, body });
-  const reply = await (call.operation === 'UploadPart' ? act() : door.inOrder(act));
+  const reply = await (call.operation === 'UploadPart' ? writePart(door, act) : door.inOrder(act));
   if (effect === 'lost answer') return void incoming.socket.resetAndDestroy();
   if (typeof effect === 'object') await delay(effect.delayMs);
   if (effect !== 'truncate') return send(answer, reply);
   answer.writeHead(reply.status, reply.headers);
   answer.write(reply.body.subarray(0, reply.body.length >> 1), () => incoming.socket.resetAndDestroy());
+}
+
+async function writePart(door: Door, act: () => Promise<Reply>): Promise<Reply> {
+  const writing = act();
+  door.parts.add(writing);
+  try {
+    return await writing;
+  } finally {
+    door.parts.delete(writing);
+  }
+}
+
+/** s3rver dies when the folder of an upload goes while a part is written into it. */
+async function giveUp(door: Door, bucket: string, upload: string): Promise<void> {
+  door.givenUp.add(upload);
+  await Promise.allSettled(door.parts);
+  await door.backend.removeUpload(bucket, upload);
 }
 
 function send(answer: ServerResponse, { status, headers, body }: Reply): void {
@@ -134,12 +155,14 @@ async function perform(door: Door, call: S3Request, message: Message): Promise<R
   const { backend } = door;
   const { bucket, key, query, operation } = call;
   const upload = query.get('uploadId');
-  if (upload !== null && !(await backend.hasUpload(bucket, upload))) return xmlError(404, 'NoSuchUpload');
+  if (upload !== null && (door.givenUp.has(upload) || !(await backend.hasUpload(bucket, upload)))) {
+    return xmlError(404, 'NoSuchUpload');
+  }
   const refused = await checkConditions(door, call, message.incoming.headers);
   if (refused) return refused;
   switch (operation) {
     case 'AbortMultipartUpload':
-      await backend.removeUpload(bucket, upload!);
+      await giveUp(door, bucket, upload!);
       return { status: 204, headers: {}, body: Buffer.alloc(0) };
     case 'ListMultipartUploads':
       return uploadsReply(await backend.listUploads(bucket), query.get('prefix') ?? '');
