@@ -137,9 +137,9 @@ function cursorTests(session: InSession, place: () => SourcePlace): void {
   });
 
   it('knows no largest value of an empty table', async () => {
-    await place().createTable('empty');
+    await place().createTable('bare');
     await session(async (opened, select) => {
-      const stream = await select('empty');
+      const stream = await select('bare');
       assert.deepEqual(await opened.maxCursor(stream, CURSOR), { primary: null, fallback: null });
       assert.deepEqual((await readWhole(opened, stream, 1 << 30)).rows, []);
     });

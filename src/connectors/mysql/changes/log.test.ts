@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { createConnection } from 'mysql2/promise';
 import { startTestMariadb, type TestMariadb } from '../../../../test/support/mariadb.ts';
 import { openSource, type OpenedSource } from '../../../../test/support/source.ts';
 import { keepChanges, streamAfter, type KeptChange } from '../../kit/conformance/changes-place.ts';
@@ -65,6 +66,35 @@ for (const { name, settings } of SERVERS) {
       const files = changes.map(({ places }) => places[0]);
       assert.equal(new Set(files).size, 3);
       assert.deepEqual(files, files.toSorted());
+    });
+
+    it('reads what was open while the tables of the server were flushed, under both of its numbers', async () => {
+      await source.run("create table flushed (id int primary key, v text); insert into flushed values (0, 'before')");
+      const { hosts: host, ...account } = source.config;
+      const other = await createConnection({ host, ...account, user: account.username });
+      try {
+        const changes = await inSession(async ({ session, stream }) => {
+          const log = session.changeLog!;
+          const selection = await stream('flushed');
+          const from = await log.end({ signal });
+          await source.run("insert into flushed values (1, 'older number')");
+          await other.beginTransaction();
+          await other.query("insert into flushed values (2, 'older, committed later')");
+          await source.run("flush tables; insert into flushed values (3, 'newer number')");
+          await other.commit();
+          await source.run("insert into flushed values (4, 'newer again')");
+          const upTo = await log.end({ signal });
+          const kept = keepChanges({ streams: [streamAfter(selection, from)], from, upTo });
+          await log.read(kept);
+          return kept.changes;
+        });
+        assert.deepEqual(
+          changes.map(({ row }) => row[0]),
+          ['1', '3', '2', '4'],
+        );
+      } finally {
+        await other.end();
+      }
     });
 
     it('reads tables without transactions, and those beside them', async () => {

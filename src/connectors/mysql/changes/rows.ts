@@ -33,14 +33,15 @@ interface RowWork {
 export function createRowReader(work: RowWork, cursor: LogCursor, starts: Starts): RowReader {
   const { changes } = work;
   const tables = new Map<number, ChangeTable | undefined>();
-  const open = new Set<ChangeTable>();
+  /** What rows of a stream are put into, by its index. */
+  const open = new Map<number, ChangeTable>();
   const indexes = new Map(changes.streams.map((stream, index) => [keyOf(stream), index]));
 
   const give = (table: ChangeTable): Promise<void> => giveBatch(table, changes.sink);
   let held = 0;
   async function flush(): Promise<void> {
     held = 0;
-    for (const table of open) await give(table);
+    for (const table of open.values()) await give(table);
   }
   async function meet(number: number, map: TableMap, index: number): Promise<void> {
     const stream = changes.streams[index] as ChangeStream;
@@ -53,13 +54,13 @@ export function createRowReader(work: RowWork, cursor: LogCursor, starts: Starts
       );
     }
     tables.set(number, table);
-    // What came in the old shape goes first.
-    for (const other of open) {
-      if (other.index !== index) continue;
-      await give(other);
-      open.delete(other);
-    }
-    open.add(table);
+    await turnTo(table);
+  }
+  /** What came in another shape, or under another number, goes first. */
+  async function turnTo(table: ChangeTable): Promise<void> {
+    const other = open.get(table.index);
+    if (other !== undefined) await give(other);
+    open.set(table.index, table);
   }
 
   return {
@@ -76,6 +77,8 @@ export function createRowReader(work: RowWork, cursor: LogCursor, starts: Starts
     *read(event, inflate) {
       const table = tables.get(tableNumber(event));
       if (!table || starts.isKnown(table.index)) return;
+      // Transactions that were open while the server's tables were flushed go on with the older number.
+      if (open.get(table.index) !== table) yield turnTo(table);
       cursor.hasRows = true;
       const form = ROWS[event.type] as RowsForm;
       held += event.end - event.from;
