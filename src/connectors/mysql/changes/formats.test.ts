@@ -46,6 +46,8 @@ describe('a statement of the log', () => {
   };
   const CASES: readonly (readonly [text: string, meaning: string])[] = [
     ['BEGIN', 'begin'],
+    ["XA START X'01',X'',1", 'begin'],
+    ["XA END X'01',X'',1", 'other'],
     ['COMMIT', 'commit'],
     ["XA COMMIT X'01',X'',1", 'commit'],
     ['ROLLBACK', 'rollback'],

@@ -37,7 +37,7 @@ const RENAMING = 'rename\\s+(?!column\\b|index\\b|key\\b)';
 
 /** The first that fits decides. Tables are the first group; `RENAME` is looked at as a whole. */
 const SHAPES: readonly (readonly [StatementMeaning['kind'], RegExp])[] = [
-  ['begin', /^(?:begin|start transaction)\b/i],
+  ['begin', /^(?:begin|start transaction|xa (?:start|begin))\b/i],
   ['commit', /^(?:commit|xa commit)\b/i],
   ['savepoint', /^(?:savepoint|release savepoint)\b/i],
   ['rollback', /^rollback\b/i],
