@@ -48,6 +48,12 @@ const SENTENCES: Readonly<Record<number, (place: Place, where: string) => Failur
       'permission_missing',
       `${where} lets no user connect from this host; create the user for it ('name'@'%')`,
     ),
+  // The only function that we call and a server may lack: MySQL 9.6 made a component of it.
+  1305: (_, where) =>
+    new Failure(
+      'configuration_invalid',
+      `${where} has no function md5, by which tables are compared; run "install component 'file://component_classic_hashing'" there`,
+    ),
   1412: () =>
     new Failure('connection_lost', 'the table was altered while it was read; the next attempt reads it as it is now'),
   1820: ({ username }, where) =>
