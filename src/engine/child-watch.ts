@@ -61,9 +61,10 @@ export function startChildWatch(context: EngineContext): ChildWatch {
   };
   const stopListening = context.signals.on('run', (runId, run) => {
     if (run !== undefined && run.ended_at === null) return;
-    expected.hear(runId, run);
+    const end = run && toEndView(run);
+    expected.hear(runId, end);
     if (!waiting.has(runId)) return;
-    if (run !== undefined) return settle(waiting, runId, toEndView(run));
+    if (end !== undefined) return settle(waiting, runId, end);
     named.add(runId);
     loop.wake();
   });
@@ -72,7 +73,7 @@ export function startChildWatch(context: EngineContext): ChildWatch {
     async ended(runId, until) {
       until?.throwIfAborted();
       const known = expected.take(runId);
-      if (typeof known === 'object') return toEndView(known);
+      if (typeof known === 'object') return known;
       const end = wait(waiting, runId, until);
       if (known !== 'nothing yet') lookSoon(runId);
       return end;
@@ -85,7 +86,7 @@ export function startChildWatch(context: EngineContext): ChildWatch {
   };
 }
 
-type Heard = RunRow | 'named' | 'nothing yet';
+type Heard = RunView | 'named' | 'nothing yet';
 
 /** What was heard of the ends of runs from their start until somebody waits for them. */
 function createExpected() {
@@ -95,8 +96,8 @@ function createExpected() {
       heard.set(runId, 'nothing yet');
       if (heard.size > MOST_EXPECTED) heard.delete(heard.keys().next().value!);
     },
-    hear(runId: string, run: RunRow | undefined): void {
-      if (heard.has(runId)) heard.set(runId, run ?? 'named');
+    hear(runId: string, end: RunView | undefined): void {
+      if (heard.has(runId)) heard.set(runId, end ?? 'named');
     },
     /** Undefined for a run that was not started here, or long ago. */
     take(runId: string): Heard | undefined {
@@ -107,7 +108,7 @@ function createExpected() {
   };
 }
 
-/** The snapshot may be large; who waits for the end does not get it. */
+/** The snapshot may be large: who waits for the end does not get it, and no end that nobody asks for holds it. */
 function toEndView(run: RunRow): RunView {
   return toRunView({ ...run, snapshot: null });
 }
